@@ -29,7 +29,8 @@ bool is_floating(DType dtype) { return kDescriptions[static_cast<int>(dtype)].fl
 DType dtype_from_name(std::string_view name) {
   for (int i = 0; i < kDTypeCount; ++i)
     if (kDescriptions[i].name == name) return static_cast<DType>(i);
-  throw Error(text("dtype: unknown name '", name, "'; known: float32 float64 bfloat16 float16 int64 int32 uint8 bool"));
+  throw Error(text("dtype: unknown name '", name,
+                   "'; known: float32 float64 bfloat16 float16 int64 int32 uint8 bool"));
 }
 
 std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }

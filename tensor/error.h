@@ -36,21 +36,23 @@ std::string text(const Parts&... parts) {
 }  // namespace tsr
 
 /// TSR_CHECK(condition, parts...): throws Error with the parts concatenated when the caller broke a rule.
-#define TSR_CHECK(condition, ...)                                           \
-  do {                                                                      \
-    if (!(condition)) [[unlikely]] throw ::tsr::Error(::tsr::text(__VA_ARGS__)); \
+#define TSR_CHECK(condition, ...)                   \
+  do {                                              \
+    if (!(condition)) [[unlikely]]                  \
+      throw ::tsr::Error(::tsr::text(__VA_ARGS__)); \
   } while (false)
 
 /// TSR_CHECK for input that a user handed to a command: files, keys, values.
-#define TSR_CHECK_INPUT(condition, ...)                                          \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]] throw ::tsr::InputError(::tsr::text(__VA_ARGS__)); \
+#define TSR_CHECK_INPUT(condition, ...)                  \
+  do {                                                   \
+    if (!(condition)) [[unlikely]]                       \
+      throw ::tsr::InputError(::tsr::text(__VA_ARGS__)); \
   } while (false)
 
 /// TSR_ASSERT(condition): an invariant of Tessera itself; its failure is our bug.
-#define TSR_ASSERT(condition)                                                                        \
-  do {                                                                                               \
-    if (!(condition)) [[unlikely]]                                                                   \
+#define TSR_ASSERT(condition)                                                                           \
+  do {                                                                                                  \
+    if (!(condition)) [[unlikely]]                                                                      \
       throw ::tsr::Bug(::tsr::text("internal error (a bug in Tessera, please report it): ", #condition, \
-                                   " at ", __FILE__, ":", __LINE__));                                \
+                                   " at ", __FILE__, ":", __LINE__));                                   \
   } while (false)

@@ -6,7 +6,8 @@
 namespace tsr {
 
 Shape::Shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
-  TSR_CHECK(sizes.size() <= kMaxRank, "shape: ", sizes.size(), " axes given; a tensor has at most ", kMaxRank);
+  TSR_CHECK(sizes.size() <= kMaxRank, "shape: ", sizes.size(), " axes given; a tensor has at most ",
+            kMaxRank);
   std::copy(sizes.begin(), sizes.end(), sizes_.begin());
 }
 
