@@ -50,6 +50,12 @@ void Tensor::check_data(DType wanted) const {
             "; copy it to the host with to(Device::cpu)");
 }
 
+void Tensor::bump_version(const char* writer) const {
+  Storage& storage = *body().storage;
+  ++storage.version;
+  storage.writer = writer;
+}
+
 View Tensor::view() const {
   View view{.data = raw(), .dtype = dtype(), .rank = rank()};
   for (int axis = 0; axis < rank(); ++axis) {
@@ -147,13 +153,13 @@ void copy_into(const Tensor& dst, const Tensor& src) {
             "; move one with to(device)");
   Context context(dst.device());
   copy_fwd(context, src.view(), dst.view());
-  dst.bump_version();
+  dst.bump_version("copy");
 }
 
 void fill_with(const Tensor& dst, double value) {
   Context context(dst.device());
   fill_fwd(context, dst.view(), value);
-  dst.bump_version();
+  dst.bump_version("fill");
 }
 
 }  // namespace tsr

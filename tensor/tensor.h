@@ -21,10 +21,11 @@ struct AutogradState {
   virtual ~AutogradState() = default;
 };
 
-/// Memory shared by the tensors that view it. `version` counts in-place writes.
+/// Memory shared by the tensors that view it. `version` counts in-place writes, `writer` names the last one.
 struct Storage {
   Block block;
   std::uint64_t version = 0;
+  const char* writer = "";
 };
 
 /// A handle: copies share data, gradient and version. Everything that computes is a free function
@@ -53,8 +54,8 @@ class Tensor {
   bool is_contiguous() const;
   const std::shared_ptr<Storage>& storage() const { return body().storage; }
   std::uint64_t version() const { return body().storage->version; }
-  /// Counts an in-place write; whoever writes calls it.
-  void bump_version() const { ++body().storage->version; }
+  /// Counts an in-place write by the op named; whoever writes calls it.
+  void bump_version(const char* writer) const;
 
   /// What a kernel sees.
   View view() const;

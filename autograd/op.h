@@ -1,0 +1,65 @@
+#pragma once
+// Op: the one door through which every differentiable op enters.
+
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "autograd/tape.h"
+#include "tensor/kernels.h"
+
+namespace tsr {
+
+/// What is known of an op besides its code. One at namespace scope in the op's file; constructing it enters
+/// the op in the list that tests walk.
+struct OpInfo {
+  explicit OpInfo(const char* name, bool once_differentiable = false);
+  const char* name;
+  bool once_differentiable;
+
+  static const std::vector<const OpInfo*>& all();
+};
+
+/// One call of an op: checks what all ops have in common, gives kernels their context, keeps what the
+/// backward needs, records the node.
+class Op {
+ public:
+  /// Throws Error when an input is undefined, when devices differ, or when floating inputs differ in dtype.
+  Op(const OpInfo& info, std::initializer_list<Tensor> inputs);
+
+  const char* name() const { return info_.name; }
+  Context& context() { return context_; }
+  operator Context&() { return context_; }
+  bool needs_grad() const { return needs_.any(); }
+  bool needs_grad(std::size_t input) const { return needs_[input]; }
+
+  /// An uninitialised dense tensor on the inputs' device, of the first input's dtype unless given.
+  Tensor empty(const Shape& shape) const { return empty(shape, dtype_); }
+  Tensor empty(const Shape& shape, DType dtype) const { return Tensor(shape, dtype, context_.device()); }
+
+  /// Keeps a tensor (an input, the output or an intermediate) for the backward.
+  Saved save(const Tensor& tensor);
+
+  /// Hangs `backward` on the output when an input needs a gradient; returns the output.
+  template <class F>
+  Tensor record(const Tensor& output, F&& backward) {
+    if (needs_.any()) attach(output, Backward(std::forward<F>(backward)));
+    return output;
+  }
+
+ private:
+  void attach(const Tensor& output, Backward backward);
+
+  const OpInfo& info_;
+  Context context_;
+  DType dtype_;
+  Needs needs_;
+  std::vector<std::shared_ptr<GradState>> inputs_;
+  std::vector<std::shared_ptr<Saved::State>> saved_;
+};
+
+/// Throws Error when `tensor` takes part in a tape that an in-place change by `op` would falsify.
+void check_in_place(const char* op, const Tensor& tensor);
+
+}  // namespace tsr
