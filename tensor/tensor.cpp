@@ -96,7 +96,7 @@ Tensor Tensor::to(Device device) const {
   throw Error(text("to: no copy from ", this->device(), " to ", device, " in this build"));
 }
 
-void Tensor::swap_storage(const Tensor& other) {
+void Tensor::swap_storage(const Tensor& other) const {
   Body& mine = body();
   const Body& theirs = other.body();
   mine.storage = theirs.storage;

@@ -80,7 +80,7 @@ class Tensor {
   /// A dense copy on another device (the tensor itself when it is there), unknown to autograd.
   Tensor to(Device device) const;
   /// Makes this handle, and all its copies, show what `other` holds: how optimisers' handles stay valid.
-  void swap_storage(const Tensor& other);
+  void swap_storage(const Tensor& other) const;
 
   bool is_same(const Tensor& other) const { return body_ == other.body_; }
   std::shared_ptr<AutogradState>& autograd() const { return body().autograd; }

@@ -1,0 +1,59 @@
+#pragma once
+// Linear, Conv2d and BatchNorm: parameters with their initialisation, computing through the ops.
+
+#include "autograd/ops.h"
+#include "nn/module.h"
+
+namespace tsr {
+
+struct LinearOptions {
+  std::int64_t in = 0, out = 0;
+  bool bias = true;
+};
+
+/// y = x·Wᵀ + b with W [out, in]. Both start uniform in ±1/√in, as PyTorch's.
+struct Linear : Module {
+  LinearOptions options;
+  Parameter weight, bias;
+
+  explicit Linear(const LinearOptions& options);
+  Tensor operator()(const Tensor& x) const { return linear(x, weight, bias); }
+  void visit(Visitor& v) override;
+};
+
+struct Conv2dOptions {
+  std::int64_t in = 0, out = 0;
+  int kernel = 1, stride = 1, padding = 0, dilation = 1;
+  bool bias = true;
+};
+
+/// Convolution of NHWC images with W [out, kernel, kernel, in], which starts N(0, 2/(kernel²·out)) (He et al.
+/// 2015, fan-out, as torchvision's ResNet); the bias starts at 0.
+struct Conv2d : Module {
+  Conv2dOptions options;
+  Parameter weight, bias;
+
+  explicit Conv2d(const Conv2dOptions& options);
+  Tensor operator()(const Tensor& x) const;
+  void visit(Visitor& v) override;
+};
+
+struct BatchNormLayerOptions {
+  std::int64_t channels = 0;
+  double momentum = 0.1, epsilon = 1e-5;
+  bool affine = true;  ///< learned scale and shift
+};
+
+/// Batch norm over all axes but the last. Buffers: running_mean, running_var, num_batches_tracked.
+struct BatchNorm : Module {
+  BatchNormLayerOptions options;
+  Parameter weight, bias;
+  Tensor running_mean, running_var, num_batches_tracked;
+
+  explicit BatchNorm(const BatchNormLayerOptions& options);
+  /// act(norm(x) + residual): relu and the residual are fused into one pass.
+  Tensor operator()(const Tensor& x, bool relu = false, const Tensor& residual = {});
+  void visit(Visitor& v) override;
+};
+
+}  // namespace tsr
