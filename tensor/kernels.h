@@ -127,11 +127,12 @@ inline Kernel<void(Context&, View x, View y, const Pool2dParams&)> avg_pool2d_fw
 inline Kernel<void(Context&, View grad, View grad_x, const Pool2dParams&)> avg_pool2d_bwd{"avg_pool2d_bwd"};
 
 // ---- optimisers: all dense, of one shape; param and buffers are updated in place ----
-/// d = grad + weight_decay·param; buffer = momentum·buffer + d (buffer = d when `first`);
-/// param -= learning_rate·(nesterov ? d + momentum·buffer : buffer). buffer may be absent when momentum is 0.
+/// buffer = momentum·buffer + scale·(grad + weight_decay·param), or just the second term when buffer is
+/// absent; param -= learning_rate·buffer, or with nesterov learning_rate·(scale·(grad + weight_decay·param) +
+/// momentum·buffer).
 struct SgdParams {
-  double learning_rate = 0, momentum = 0, weight_decay = 0;
-  bool nesterov = false, first = false;
+  double learning_rate = 0, momentum = 0, weight_decay = 0, scale = 1;
+  bool nesterov = false;
 };
 inline Kernel<void(Context&, View param, View grad, View buffer, const SgdParams&)> sgd_step{"sgd_step"};
 
