@@ -45,6 +45,7 @@ fi
 
 # mktemp's default place may forbid devices or programs, as a tmpfs does.
 target=$(mktemp -d "${TMPDIR:-/var/tmp}/tessera-bare.XXXXXX")
+chmod 755 "$target"
 clean_up() {
   umount "$target/proc" 2>/dev/null || :
   # Never delete through a mount that is still there.
@@ -86,6 +87,7 @@ inside() {
 for tool in c++ cc cmake ninja git python3; do
   if inside "command -v $tool" >/dev/null; then die "the root is not bare: it has $tool"; fi
 done
+# shellcheck disable=SC2016 # expanded inside
 say "inside: $(inside '. /etc/os-release && echo "$PRETTY_NAME, $(dpkg-query -f "." -W | wc -c) packages"')"
 
 for command in "$@"; do
