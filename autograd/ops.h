@@ -161,4 +161,9 @@ struct BatchNormOptions {
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options, const Tensor& residual = {});
 
+// ---- collectives (autograd/ops/collective.cpp) ----
+/// Every process's x joined along axis 0, in rank order; the gradient of a process's own rows is summed over
+/// all processes. With one process it is x itself.
+Tensor all_gather(const Tensor& x);
+
 }  // namespace tsr

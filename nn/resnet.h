@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/encoder.h"
 #include "nn/layers.h"
 
 namespace tsr {
@@ -34,7 +35,7 @@ struct ResidualBlock : Module {
   void visit(Visitor& v) override;
 };
 
-struct ResNet : Module {
+struct ResNet : Encoder {
   ResNetOptions options;
   Conv2d conv1;
   BatchNorm bn1;
@@ -43,8 +44,8 @@ struct ResNet : Module {
 
   explicit ResNet(const ResNetOptions& options);
   /// Images [N, H, W, in] → features [N, feature_size()], or logits [N, classes].
-  Tensor operator()(const Tensor& images);
-  std::int64_t feature_size() const;
+  Tensor operator()(const Tensor& images) override;
+  std::int64_t feature_size() const override;
   void visit(Visitor& v) override;
 };
 

@@ -1,0 +1,17 @@
+#pragma once
+// Encoder: what turns images into features; the part of a model that pre-training leaves behind.
+
+#include <memory>
+#include <string>
+
+#include "nn/module.h"
+
+namespace tsr {
+
+struct Encoder : Module {
+  /// Images [N, H, W, C] → features [N, feature_size()].
+  virtual Tensor operator()(const Tensor& images) = 0;
+  virtual std::int64_t feature_size() const = 0;
+};
+
+}  // namespace tsr

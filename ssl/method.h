@@ -1,0 +1,59 @@
+#pragma once
+// Method: a self-supervised method as the rest of the program sees it, and the list of them.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/encoder.h"
+#include "nn/module.h"
+#include "ssl/settings.h"
+
+namespace tsr {
+
+/// What a method is given for one step.
+struct Batch {
+  Tensors views;  ///< each [N, H, W, C]
+  Tensor labels;  ///< int64 [N], or undefined
+  Tensor ids;     ///< int64 [N]: stable sample ids
+  std::int64_t epoch = 0;
+};
+
+/// A method is the module of all its networks: visit() lists them as encoder, projector, … with whatever
+/// buffers must survive a restart.
+struct Method : Module {
+  /// The scalar to minimise.
+  virtual Tensor loss(const Batch& batch) = 0;
+  /// What happens after the optimiser's step: moving averages, queues.
+  virtual void after_step() {}
+  virtual Encoder& encoder() = 0;
+  /// The loss of a batch of N samples when every feature is the same: what a collapsed run shows.
+  virtual double collapsed_loss(std::int64_t samples) const = 0;
+  /// The last loss's embeddings, for the collapse meter; [rows, D], unknown to autograd.
+  Tensor embeddings;
+};
+
+/// An entry of the list of methods.
+struct MethodInfo {
+  std::string name;
+  std::string paper;
+  int views = 2;  ///< views of each sample that a batch carries
+  std::unique_ptr<Method> (*make)(std::unique_ptr<Encoder> encoder, Settings& settings) = nullptr;
+};
+
+/// `const RegisterMethod simclr({.name = "simclr", …});` at namespace scope enters a method.
+struct RegisterMethod {
+  explicit RegisterMethod(MethodInfo info);
+};
+
+/// Throws InputError naming the nearest method when there is none of that name.
+const MethodInfo& find_method(std::string_view name);
+std::vector<std::string> method_names();
+
+/// Builds an encoder by name ("resnet18", "resnet34", "resnet50") for images of `channels`. Settings read:
+/// width (64), stem (cifar for images up to 64 pixels a side, else imagenet).
+std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
+                                      Settings& settings);
+
+}  // namespace tsr
