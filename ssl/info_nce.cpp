@@ -1,5 +1,7 @@
 #include "ssl/info_nce.h"
 
+#include <limits>
+
 #include "tensor/group.h"
 
 namespace tsr {
@@ -28,7 +30,9 @@ Tensor nt_xent(const Tensor& z, const NtXentOptions& options) {
   const std::int64_t rows = z.size(0), first = Group::current().rank() * rows;
   const Tensor candidates = all_gather(z);
   Tensor logits = matmul(z, transpose(candidates)) / options.temperature;
-  if (options.self_mask) logits = masked_fill(logits, own_column(rows, candidates.size(0), first), -INFINITY);
+  if (options.self_mask)
+    logits = masked_fill(logits, own_column(rows, candidates.size(0), first),
+                         -std::numeric_limits<double>::infinity());
   return cross_entropy(logits, partner_column(rows, first));
 }
 

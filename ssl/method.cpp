@@ -24,7 +24,7 @@ std::vector<std::string> method_names() {
 const MethodInfo& find_method(std::string_view name) {
   for (const MethodInfo& info : methods())
     if (info.name == name) return info;
-  throw InputError(text("method '", name, "': unknown; did you mean ", nearest(name, method_names()), "?"));
+  throw InputError(text("method '", name, "': unknown; ", did_you_mean(name, method_names())));
 }
 
 std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
@@ -39,7 +39,7 @@ std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t chan
                                                   .in = channels,
                                                   .stem = stem_from_name(stem)});
   }
-  throw InputError(text("arch '", arch, "': unknown; did you mean ", nearest(arch, known), "?"));
+  throw InputError(text("arch '", arch, "': unknown; ", did_you_mean(arch, known)));
 }
 
 }  // namespace tsr

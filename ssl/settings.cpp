@@ -83,8 +83,7 @@ void Settings::check_all_read() const {
   std::vector<std::string> known;
   for (const auto& [key, value] : effective_) known.push_back(key);
   for (const auto& [key, value] : given_)
-    TSR_CHECK_INPUT(effective_.contains(key), "setting ", key, ": unknown; did you mean ",
-                    nearest(key, known), "?");
+    TSR_CHECK_INPUT(effective_.contains(key), "setting ", key, ": unknown; ", did_you_mean(key, known));
 }
 
 }  // namespace tsr

@@ -14,11 +14,12 @@ class OneProcess final : public Group {
   }
 };
 
+OneProcess one_process;
+Group* current_group = &one_process;
+
 }  // namespace
 
-Group& Group::current() {
-  static OneProcess group;
-  return group;
-}
+Group& Group::current() { return *current_group; }
+void Group::set_current(Group* group) { current_group = group ? group : &one_process; }
 
 }  // namespace tsr

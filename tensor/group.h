@@ -23,6 +23,9 @@ class Group {
 
   /// The group of this process; a group of one unless set.
   static Group& current();
+  /// Sets it; null restores the group of one. The caller keeps `group` alive and calls this before any other
+  /// thread uses the group.
+  static void set_current(Group* group);
 };
 
 }  // namespace tsr

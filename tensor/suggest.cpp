@@ -47,4 +47,11 @@ std::string nearest(std::string_view word, std::span<const std::string> known) {
   return best;
 }
 
+std::string did_you_mean(std::string_view word, std::span<const std::string> known) {
+  if (const std::string best = nearest(word, known); !best.empty()) return "did you mean '" + best + "'?";
+  std::string list = "known:";
+  for (const std::string& name : known) list += ' ' + name;
+  return list;
+}
+
 }  // namespace tsr

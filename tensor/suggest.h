@@ -15,4 +15,8 @@ int edit_distance(std::string_view a, std::string_view b);
 /// several. Empty when `known` is empty or no name shares even a third of its letters.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
+/// The end of a message about an unknown word: "did you mean 'simclr'?", or "known: a b c" when nothing is
+/// near.
+std::string did_you_mean(std::string_view word, std::span<const std::string> known);
+
 }  // namespace tsr
