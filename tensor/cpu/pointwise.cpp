@@ -128,7 +128,7 @@ struct Exp {  // Highway's is defined up to 104 (706); beyond the largest expone
     const V value = hn::Exp(d, hn::Min(hn::Max(x, floor), hn::Set(d, sizeof(T) == 4 ? T(88.7) : T(706))));
     const V inf = hn::Set(d, std::numeric_limits<T>::infinity());
     const V top = large(d, x, value);
-    return hn::IfThenElse(hn::Gt(x, limit), inf, hn::IfThenElse(hn::Ne(x, x), x, top));
+    return hn::IfThenElse(hn::Gt(x, limit), inf, hn::IfThenElse(hn::IsNaN(x), x, top));
   }
   /// Between the range that Highway covers and overflow: exp(x) = exp(x/2)².
   template <class D, class V>
@@ -150,7 +150,7 @@ struct Log {
     y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
     y = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), y);
     const V nan = hn::Set(d, std::numeric_limits<T>::quiet_NaN());
-    return hn::IfThenElse(hn::Lt(x, zero), nan, hn::IfThenElse(hn::Ne(x, x), x, y));
+    return hn::IfThenElse(hn::Lt(x, zero), nan, hn::IfThenElse(hn::IsNaN(x), x, y));
   }
 };
 struct Sigmoid {
@@ -166,7 +166,7 @@ struct Tanh {
     using T = hn::TFromD<D>;
     const V bound = hn::Set(d, T(20));  // tanh rounds to ±1 beyond
     const V y = hn::Tanh(d, hn::Min(hn::Max(x, hn::Neg(bound)), bound));
-    return hn::IfThenElse(hn::Ne(x, x), x, y);
+    return hn::IfThenElse(hn::IsNaN(x), x, y);
   }
 };
 struct Add {
@@ -196,13 +196,13 @@ struct Div {
 struct Maximum {  // NaN in either operand gives NaN
   template <class D, class V>
   HWY_INLINE V operator()(D, V a, V b) const {
-    return hn::IfThenElse(hn::Ne(a, a), a, hn::IfThenElse(hn::Gt(a, b), a, b));
+    return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b));
   }
 };
 struct Minimum {
   template <class D, class V>
   HWY_INLINE V operator()(D, V a, V b) const {
-    return hn::IfThenElse(hn::Ne(a, a), a, hn::IfThenElse(hn::Lt(a, b), a, b));
+    return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(a, b), a, b));
   }
 };
 struct ReluBackward {
@@ -219,9 +219,10 @@ struct ReluBackward {
   void name##_f32(View a, View b, View y) { binary<float, Functor>(a, b, y); } \
   void name##_f64(View a, View b, View y) { binary<double, Functor>(a, b, y); }
 UNARY(neg, Neg)
-UNARY(abs, Abs) UNARY(sqrt, Sqrt) UNARY(relu, Relu) UNARY(sign, Sign) UNARY(exp, Exp) UNARY(log, Log)
-    UNARY(sigmoid, Sigmoid) UNARY(tanh, Tanh) BINARY(add, Add) BINARY(sub, Sub) BINARY(mul, Mul)
-        BINARY(div, Div) BINARY(maximum, Maximum) BINARY(minimum, Minimum) BINARY(relu_backward, ReluBackward)
+UNARY(abs, Abs)
+UNARY(sqrt, Sqrt) UNARY(relu, Relu) UNARY(sign, Sign) UNARY(exp, Exp) UNARY(log, Log) UNARY(sigmoid, Sigmoid)
+    UNARY(tanh, Tanh) BINARY(add, Add) BINARY(sub, Sub) BINARY(mul, Mul) BINARY(div, Div)
+        BINARY(maximum, Maximum) BINARY(minimum, Minimum) BINARY(relu_backward, ReluBackward)
 #undef UNARY
 #undef BINARY
 
@@ -258,10 +259,11 @@ namespace {
     return 0;                                                             \
   }();
 UNARY(neg, neg_fwd)
-UNARY(abs, abs_fwd) UNARY(sqrt, sqrt_fwd) UNARY(relu, relu_fwd) UNARY(sign, sign_fwd) UNARY(exp, exp_fwd)
-    UNARY(log, log_fwd) UNARY(sigmoid, sigmoid_fwd) UNARY(tanh, tanh_fwd) BINARY(add, add_fwd)
-        BINARY(sub, sub_fwd) BINARY(mul, mul_fwd) BINARY(div, div_fwd) BINARY(maximum, maximum_fwd)
-            BINARY(minimum, minimum_fwd) BINARY(relu_backward, relu_bwd)
+UNARY(abs, abs_fwd)
+UNARY(sqrt, sqrt_fwd) UNARY(relu, relu_fwd) UNARY(sign, sign_fwd) UNARY(exp, exp_fwd) UNARY(log, log_fwd)
+    UNARY(sigmoid, sigmoid_fwd) UNARY(tanh, tanh_fwd) BINARY(add, add_fwd) BINARY(sub, sub_fwd)
+        BINARY(mul, mul_fwd) BINARY(div, div_fwd) BINARY(maximum, maximum_fwd) BINARY(minimum, minimum_fwd)
+            BINARY(relu_backward, relu_bwd)
 #undef UNARY
 #undef BINARY
 

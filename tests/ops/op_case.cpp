@@ -13,7 +13,7 @@ std::vector<OpCase>& cases() {
 double value_of(Values values, std::int64_t i, std::int64_t count, double drawn) {
   switch (values) {
     case Values::distinct:
-      return (static_cast<double>(2 * i + 1 - count) / static_cast<double>(count)) * 3;
+      return (static_cast<double>(2 * i + 1 - count) + 0.5) / static_cast<double>(count) * 3;
     case Values::huge:
       return (i % 2 ? -1e4 : 1e4) + drawn;
     case Values::rising:

@@ -92,11 +92,11 @@ TEST_CASE("every op has a case and every slot a kernel and a case") {
     kernels.insert(op_case.kernels.begin(), op_case.kernels.end());
   }
   for (const OpInfo* info : OpInfo::all()) {
-    CAPTURE(info->name);
+    CAPTURE(std::string(info->name));
     CHECK(ops.contains(info->name));
   }
   for (const KernelSlot* slot : KernelSlot::all()) {
-    CAPTURE(slot->name());
+    CAPTURE(std::string(slot->name()));
     CHECK(slot->has(Device::cpu, float32));
     CHECK(slot->has(Device::cpu, float64));
     CHECK(kernels.contains(slot->name()));

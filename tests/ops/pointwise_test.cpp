@@ -91,6 +91,7 @@ const bool added[] = {
               .kernels = {"relu_bwd"},
               .call =
                   [](const Tensors& x) {
+                    const GradMode record(true);  // values are asked for under NoGrad
                     Tensor point = x[1].detach();
                     point.requires_grad_();
                     return grad(relu(point), {point}, x[0], {.create_graph = true})[0];
