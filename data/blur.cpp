@@ -15,6 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tsr {
 namespace HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Floats = hn::CappedTag<float, kPlaneLanes>;
@@ -23,12 +24,32 @@ using Floats = hn::CappedTag<float, kPlaneLanes>;
 /// Writes whole vectors.
 void blend(const float* const* rows, const float* weights, int radius, float* out, std::size_t count) {
   const Floats d;
-  for (std::size_t x = 0; x < count; x += hn::Lanes(d)) {
-    auto sum = hn::Mul(hn::Set(d, weights[0]), hn::LoadU(d, rows[radius] + x));
+  const std::size_t lanes = hn::Lanes(d);
+  auto center = [&](std::size_t x)
+                    HWY_ATTR { return hn::Mul(hn::Set(d, weights[0]), hn::LoadU(d, rows[radius] + x)); };
+  auto add_pair = [&](int k, std::size_t x, hn::Vec<Floats>& sum) HWY_ATTR {
+    const auto pair = hn::Add(hn::LoadU(d, rows[radius - k] + x), hn::LoadU(d, rows[radius + k] + x));
+    sum = hn::MulAdd(hn::Set(d, weights[k]), pair, sum);
+  };
+  std::size_t x = 0;
+  // Four sums at once, since each must wait for its last addition.
+  for (; x + 4 * lanes <= count; x += 4 * lanes) {
+    auto sum0 = center(x), sum1 = center(x + lanes), sum2 = center(x + 2 * lanes),
+         sum3 = center(x + 3 * lanes);
     for (int k = 1; k <= radius; ++k) {
-      const auto pair = hn::Add(hn::LoadU(d, rows[radius - k] + x), hn::LoadU(d, rows[radius + k] + x));
-      sum = hn::MulAdd(hn::Set(d, weights[k]), pair, sum);
+      add_pair(k, x, sum0);
+      add_pair(k, x + lanes, sum1);
+      add_pair(k, x + 2 * lanes, sum2);
+      add_pair(k, x + 3 * lanes, sum3);
     }
+    hn::StoreU(sum0, d, out + x);
+    hn::StoreU(sum1, d, out + x + lanes);
+    hn::StoreU(sum2, d, out + x + 2 * lanes);
+    hn::StoreU(sum3, d, out + x + 3 * lanes);
+  }
+  for (; x < count; x += lanes) {
+    auto sum = center(x);
+    for (int k = 1; k <= radius; ++k) add_pair(k, x, sum);
     hn::StoreU(sum, d, out + x);
   }
 }
@@ -41,7 +62,11 @@ void blur_plane(float* plane, int height, int width, const float* weights, int r
   const auto row_size = static_cast<std::size_t>(width);
   for (int y = 0; y < height; ++y) {
     const float* from = plane + static_cast<std::size_t>(y) * row_size;
-    for (int x = -radius; x < width + radius; ++x) line[x + radius] = from[reflect(x, width)];
+    for (int k = 1; k <= radius; ++k) {
+      line[radius - k] = from[reflect(-k, width)];
+      line[radius + width - 1 + k] = from[reflect(width - 1 + k, width)];
+    }
+    std::copy_n(from, width, line + radius);
     for (int k = 0; k <= 2 * radius; ++k) rows[k] = line + k;
     blend(rows, weights, radius, scratch + static_cast<std::size_t>(y) * row_size, row_size);
   }
@@ -52,6 +77,7 @@ void blur_plane(float* plane, int height, int width, const float* weights, int r
   }
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tsr
 HWY_AFTER_NAMESPACE();
@@ -87,9 +113,10 @@ void gaussian_blur(const Planes& image, int radius, float sigma) {
   scratch.resize(image.pixels() + kPlaneLanes);
   rows.resize(static_cast<std::size_t>(2 * radius + 1));
   const std::vector<float> weights = half_gaussian(radius, sigma);
-  for (int c = 0; c < image.channels; ++c) HWY_DYNAMIC_DISPATCH(blur_plane)
-  (image.plane(c), image.height, image.width, weights.data(), radius, line.data(), scratch.data(),
-   rows.data());
+  const auto& blur = HWY_DYNAMIC_DISPATCH(blur_plane);
+  for (int c = 0; c < image.channels; ++c)
+    blur(image.plane(c), image.height, image.width, weights.data(), radius, line.data(), scratch.data(),
+         rows.data());
 }
 
 }  // namespace tsr

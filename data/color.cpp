@@ -12,6 +12,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tsr {
 namespace HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Floats = hn::CappedTag<float, kPlaneLanes>;
@@ -148,6 +149,7 @@ void store(const Planes& image, const float* scale, const float* shift, float* o
       out[i * channels + c] = image.plane(static_cast<int>(c))[i] * scale[c] + shift[c];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tsr
 HWY_AFTER_NAMESPACE();

@@ -15,6 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tsr {
 namespace HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Floats = hn::CappedTag<float, kPlaneLanes>;
@@ -122,6 +123,7 @@ void resample_rows(const Image& image, const Taps& rows, const Taps& columns, co
   }
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tsr
 HWY_AFTER_NAMESPACE();

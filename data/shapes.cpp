@@ -15,6 +15,8 @@ constexpr float kTurn = 2 * std::numbers::pi_v<float>;
 
 using Color = std::array<float, 3>;
 
+float mix(float a, float b, float share) { return a + (b - a) * share; }
+
 /// A random colour of the given luminance (before clamping to 0…1).
 Color random_color(RandomWords& words, float luminance) {
   Color color{words.uniform(), words.uniform(), words.uniform()};
@@ -92,11 +94,10 @@ Image draw(const Scene& scene, SignedDistance distance, RandomWords& noise) {
       const float inside = coverage(scene, distance, x, y), shape_share = scene.shape.share(x, y),
                   background_share = scene.background.share(x, y), grain = noise.uniform(-0.04f, 0.04f);
       for (std::size_t c = 0; c < 3; ++c) {
-        const float shape = std::lerp(scene.shape.first[c], scene.shape.second[c], shape_share);
-        const float background =
-            std::lerp(scene.background.first[c], scene.background.second[c], background_share);
-        const float value = std::clamp(std::lerp(background, shape, inside) + grain, 0.f, 1.f);
-        image.at(row, column)[c] = static_cast<std::uint8_t>(std::lround(255 * value));
+        const float shape = mix(scene.shape.first[c], scene.shape.second[c], shape_share);
+        const float background = mix(scene.background.first[c], scene.background.second[c], background_share);
+        const float value = std::clamp(mix(background, shape, inside) + grain, 0.f, 1.f);
+        image.at(row, column)[c] = static_cast<std::uint8_t>(255 * value + 0.5f);
       }
     }
   }
