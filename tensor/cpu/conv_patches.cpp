@@ -1,0 +1,259 @@
+#include "tensor/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/cpu/conv_patches.cpp"
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "tensor/cpu/conv_patches.h"
+#include "tensor/cpu/copy-inl.h"
+
+#ifndef TESSERA_TENSOR_CPU_CONV_PATCHES_ONCE_
+#define TESSERA_TENSOR_CPU_CONV_PATCHES_ONCE_
+namespace tsr::cpu {
+
+/// The packers of one instruction set.
+template <class T>
+struct PatchPackers {
+  Block2d<T> (*patches_a)(const void*, const BlockRequest<T>&);
+  bool (*patches_b)(const void*, const PanelRequest<T>&);
+  Block2d<T> (*pixel_columns_a)(const void*, const BlockRequest<T>&);
+  bool (*tap_weights_b)(const void*, const PanelRequest<T>&);
+};
+
+}  // namespace tsr::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tsr::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+
+using std::int64_t;
+
+/// A stretch of a patch that lies in one piece of memory: `length` elements from channel 0 of tap (y, x) plus
+/// `first`, which may run on into the taps to its right.
+struct Run {
+  int64_t tap_y, tap_x, first, length;
+};
+
+/// Cuts columns [begin, begin + count) of the patch matrix into runs, one at a time.
+template <class T>
+class RunCutter {
+ public:
+  RunCutter(const Patches<T>& patches, int64_t begin, int64_t count)
+      : patches_(patches),
+        at_(begin),
+        end_(begin + count),
+        taps_(static_cast<int64_t>(patches.tap_x.size())) {}
+
+  bool next(Run& run) {
+    if (at_ == end_) return false;
+    const int64_t channels = patches_.channels;
+    const int64_t tap = at_ / channels, row = tap / taps_, col = tap % taps_;
+    int64_t last = col;
+    if (patches_.pixel_stride == channels) {
+      while (last + 1 < taps_ && patches_.tap_x[last + 1] == patches_.tap_x[last] + 1) ++last;
+    }
+    const int64_t first = at_ % channels;
+    const int64_t length = std::min(end_ - at_, (last - col + 1) * channels - first);
+    run = {patches_.tap_y[row], patches_.tap_x[col], first, length};
+    at_ += length;
+    return true;
+  }
+
+ private:
+  const Patches<T>& patches_;
+  int64_t at_, end_, taps_;
+};
+
+/// The part [begin, end) of a run that lies inside the image for a pixel, and where its element 0 would be.
+template <class T>
+struct Inside {
+  int64_t begin, end;
+  const T* from;
+};
+
+template <class T>
+HWY_INLINE Inside<T> inside(const Patches<T>& patches, const PixelOrder::Pixel& pixel, const Run& run) {
+  const int64_t y = pixel.y * patches.stride_h + run.tap_y;
+  const int64_t x = pixel.x * patches.stride_w + run.tap_x;
+  if (y < 0 || y >= patches.height) return {0, 0, nullptr};
+  // In elements from the image row's start; a run of several taps is only made where pixels touch.
+  const int64_t start = x * patches.pixel_stride + run.first;
+  const int64_t row_end = patches.width * patches.pixel_stride;
+  const int64_t begin = std::min(run.length, std::max<int64_t>(0, -start));
+  const int64_t end = std::max(begin, std::min(run.length, row_end - start));
+  return {begin, end, patches.image + (pixel.image * patches.height + y) * row_end + start};
+}
+
+/// Fills `to` with the run, zeros where it leaves the image.
+template <class T>
+HWY_INLINE void copy_inside(const Inside<T>& part, int64_t length, T* to) {
+  if (part.begin > 0) zero_run(part.begin, to);
+  if (part.end > part.begin) copy_run(part.from + part.begin, part.end - part.begin, to + part.begin);
+  if (length > part.end) zero_run(length - part.end, to + part.end);
+}
+
+/// Whether every pixel of the block reads nothing but padding; only told for blocks of one position.
+template <class T>
+bool all_padding(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const PixelOrder& order = patches.order;
+  if (!order.position_major || row / order.images != (row + rows - 1) / order.images) return false;
+  const PixelOrder::Pixel pixel = order.at(row);
+  RunCutter<T> cutter(patches, column, columns);
+  for (Run run; cutter.next(run);) {
+    const Inside<T> part = inside(patches, pixel, run);
+    if (part.end > part.begin) return false;
+  }
+  return true;
+}
+
+template <class T>
+Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& request) {
+  const auto& patches = *static_cast<const Patches<T>*>(state);
+  if (all_padding(patches, request.row, request.rows, request.depth_begin, request.depth)) {
+    return {nullptr, 0, Layout::rows};
+  }
+  T* to = request.buffer;
+  RunCutter<T> cutter(patches, request.depth_begin, request.depth);
+  for (Run run; cutter.next(run); to += run.length) {
+    PixelOrder::Pixel pixel = patches.order.at(request.row);
+    for (int64_t i = 0; i < request.rows; ++i) {
+      copy_inside(inside(patches, pixel, run), run.length, to + i * request.row_stride);
+      patches.order.advance(pixel);
+    }
+  }
+  return {request.buffer, request.row_stride, Layout::rows};
+}
+
+template <class T>
+bool pack_patches_b(const void* state, const PanelRequest<T>& request) {
+  const auto& patches = *static_cast<const Patches<T>*>(state);
+  if (all_padding(patches, request.depth_begin, request.depth, request.col, request.cols)) return false;
+  T* to = request.buffer;
+  RunCutter<T> cutter(patches, request.col, request.cols);
+  for (Run run; cutter.next(run); to += run.length) {
+    PixelOrder::Pixel pixel = patches.order.at(request.depth_begin);
+    for (int64_t k = 0; k < request.depth; ++k) {
+      copy_inside(inside(patches, pixel, run), run.length, to + k * request.width);
+      patches.order.advance(pixel);
+    }
+  }
+  return true;
+}
+
+template <class T>
+Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& request) {
+  const auto& [data, map] = *static_cast<const PixelColumns<T>*>(state);
+  PixelOrder::Pixel pixel = map.order.at(request.depth_begin);
+  for (int64_t k = 0; k < request.depth; ++k) {
+    copy_run(data + map.at(pixel) + request.row, request.rows, request.buffer + k * request.column_stride);
+    map.order.advance(pixel);
+  }
+  return {request.buffer, request.column_stride, Layout::columns};
+}
+
+template <class T>
+bool pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
+  const auto& w = *static_cast<const TapWeights<T>*>(state);
+  const auto cols = static_cast<int64_t>(w.tap_col.size());
+  for (int64_t k = 0; k < request.depth; ++k) {
+    const int64_t tap = (request.depth_begin + k) / w.outputs, output = (request.depth_begin + k) % w.outputs;
+    const int64_t row = w.tap_row[tap / cols], col = w.tap_col[tap % cols];
+    copy_run(w.weight + ((output * w.kernel_h + row) * w.kernel_w + col) * w.channels + request.col,
+             request.cols, request.buffer + k * request.width);
+  }
+  return true;
+}
+
+template <class T>
+PatchPackers<T> packers() {
+  return {pack_patches_a<T>, pack_patches_b<T>, pack_pixel_columns_a<T>, pack_tap_weights_b<T>};
+}
+PatchPackers<float> packers_float() { return packers<float>(); }
+PatchPackers<double> packers_double() { return packers<double>(); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace tsr::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tsr::cpu {
+namespace {
+
+HWY_EXPORT(packers_float);
+HWY_EXPORT(packers_double);
+
+template <class T>
+const PatchPackers<T>& packers() {
+  static const PatchPackers<T> chosen = [] {
+    if constexpr (std::is_same_v<T, float>) {
+      return HWY_DYNAMIC_DISPATCH(packers_float)();
+    } else {
+      return HWY_DYNAMIC_DISPATCH(packers_double)();
+    }
+  }();
+  return chosen;
+}
+
+}  // namespace
+
+bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t taps,
+                           std::int64_t channels) {
+  return taps > 1 && width <= 16 && channels >= 64 && images >= 16;
+}
+
+void PixelOrder::advance(Pixel& pixel) const {
+  if (position_major) {
+    if (++pixel.image < images) return;
+    pixel.image = 0;
+  }
+  if (++pixel.x < width) return;
+  pixel.x = 0;
+  if (++pixel.y < height) return;
+  pixel.y = 0;
+  if (!position_major) ++pixel.image;
+}
+
+void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::int64_t* result) {
+  const auto& pixels = *static_cast<const PixelMap*>(map);
+  PixelOrder::Pixel pixel = pixels.order.at(row);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    result[i] = pixels.at(pixel);
+    pixels.order.advance(pixel);
+  }
+}
+
+template <class T>
+OperandA<T> patches_a(const Patches<T>& patches) {
+  return {packers<T>().patches_a, &patches};
+}
+template <class T>
+OperandB<T> patches_b(const Patches<T>& patches) {
+  return {packers<T>().patches_b, &patches, true};
+}
+template <class T>
+OperandA<T> pixel_columns_a(const PixelColumns<T>& columns) {
+  return {packers<T>().pixel_columns_a, &columns};
+}
+template <class T>
+OperandB<T> tap_weights_b(const TapWeights<T>& weights) {
+  return {packers<T>().tap_weights_b, &weights, true};
+}
+
+template OperandA<float> patches_a(const Patches<float>&);
+template OperandA<double> patches_a(const Patches<double>&);
+template OperandB<float> patches_b(const Patches<float>&);
+template OperandB<double> patches_b(const Patches<double>&);
+template OperandA<float> pixel_columns_a(const PixelColumns<float>&);
+template OperandA<double> pixel_columns_a(const PixelColumns<double>&);
+template OperandB<float> tap_weights_b(const TapWeights<float>&);
+template OperandB<double> tap_weights_b(const TapWeights<double>&);
+
+}  // namespace tsr::cpu
+#endif

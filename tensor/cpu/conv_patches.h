@@ -1,0 +1,92 @@
+// Packers that read a convolution's operands from where they lie.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tensor/cpu/gemm.h"
+
+namespace tsr::cpu {
+
+/// The pixels of a batch of images as the rows of a matrix, in one of two orders.
+struct PixelOrder {
+  std::int64_t images, height, width;
+  /// Same pixel of all images together: a block of rows then shares its taps, and those that fall in the
+  /// padding are skipped. Otherwise image by image.
+  bool position_major;
+
+  struct Pixel {
+    std::int64_t image, y, x;
+  };
+
+  std::int64_t count() const { return images * height * width; }
+  Pixel at(std::int64_t row) const {
+    const std::int64_t area = height * width;
+    const std::int64_t image = position_major ? row % images : row / area;
+    const std::int64_t position = position_major ? row / images : row % area;
+    return {image, position / width, position % width};
+  }
+  void advance(Pixel& pixel) const;
+};
+
+/// Whether to take a product's pixels position-major. Small images have the larger share of taps in the
+/// padding, and enough channels that one tap makes a block of depth.
+bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t taps, std::int64_t channels);
+
+/// Where pixels lie in memory: pixel (n, y, x) at offset + ((n·image_height + y·step_y)·image_width +
+/// x·step_x)·stride.
+struct PixelMap {
+  PixelOrder order;
+  std::int64_t image_height, image_width, stride;
+  std::int64_t step_y = 1, step_x = 1, offset = 0;
+
+  std::int64_t at(const PixelOrder::Pixel& pixel) const {
+    return offset +
+           ((pixel.image * image_height + pixel.y * step_y) * image_width + pixel.x * step_x) * stride;
+  }
+};
+
+/// Output::offsets for rows that are pixels; state is a PixelMap.
+void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::int64_t* result);
+
+/// Patches of an image as a matrix: row = pixel of `order`, column = (tap row, tap column, channel). Tap (a,
+/// b) of pixel (y, x) reads image pixel (y·stride_h + tap_y[a], x·stride_w + tap_x[b]), zero outside the
+/// image.
+template <class T>
+struct Patches {
+  const T* image;
+  PixelOrder order;
+  std::int64_t height, width, channels;
+  std::int64_t pixel_stride;  ///< elements from a pixel to the next; more than `channels` for a group
+  std::int64_t stride_h, stride_w;
+  std::vector<std::int64_t> tap_y, tap_x;
+
+  std::int64_t columns() const { return static_cast<std::int64_t>(tap_y.size() * tap_x.size()) * channels; }
+};
+
+/// Patches as A [pixels, taps·channels] or as B [pixels, taps·channels] of a product.
+template <class T>
+OperandA<T> patches_a(const Patches<T>& patches);
+template <class T>
+OperandB<T> patches_b(const Patches<T>& patches);
+
+/// Channels of pixels as A [channels, pixels].
+template <class T>
+struct PixelColumns {
+  const T* data;
+  PixelMap map;
+};
+template <class T>
+OperandA<T> pixel_columns_a(const PixelColumns<T>& columns);
+
+/// Weights [out, taps, channels] as B [(tap row, tap column, out), channels], for some taps in any order.
+template <class T>
+struct TapWeights {
+  const T* weight;
+  std::int64_t outputs, channels, kernel_h, kernel_w;
+  std::vector<std::int64_t> tap_row, tap_col;
+};
+template <class T>
+OperandB<T> tap_weights_b(const TapWeights<T>& weights);
+
+}  // namespace tsr::cpu

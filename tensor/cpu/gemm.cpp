@@ -1,0 +1,247 @@
+#include "tensor/cpu/gemm.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "tensor/allocator.h"
+#include "tensor/cpu/gemm_plan.h"
+#include "tensor/parallel.h"
+
+namespace tsr::cpu {
+namespace {
+
+using std::int64_t;
+
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(int64_t count) : block_(Device::cpu, static_cast<std::size_t>(count) * sizeof(T)) {}
+  T* data() const { return static_cast<T*>(block_.data()); }
+  T& operator[](int64_t i) const { return data()[i]; }
+
+ private:
+  Block block_;
+};
+
+/// Packs panel `panel` of depth block `depth_block`; false when it is zero.
+template <class T>
+bool pack_panel(const Gemm<T>& problem, const Plan& plan, int64_t batch, int64_t depth_block, int64_t panel,
+                T* buffer) {
+  const Range depths = plan.depths.at(depth_block), cols = plan.panel(panel);
+  return problem.b.pack(problem.b.state, {batch, depths.begin, depths.size(), cols.begin, cols.size(),
+                                          plan.vectors(cols) * plan.lanes, buffer});
+}
+
+/// All of B, packed in parallel before the product.
+template <class T>
+class SharedB {
+ public:
+  SharedB(const Gemm<T>& problem, const Plan& plan)
+      : plan_(plan),
+        one_matrix_(problem.b.same_for_all_batches),
+        count_((one_matrix_ ? 1 : problem.batch) * plan.depths.count() * plan.panels),
+        values_(count_ * plan.panel_size()),
+        present_(count_) {
+    parallel_for(count_, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t depth_block = i / plan.panels % plan.depths.count();
+        const int64_t batch = i / plan.panels / plan.depths.count();
+        present_[i] = pack_panel(problem, plan, batch, depth_block, i % plan.panels, slot(i));
+      }
+    });
+  }
+
+  /// Null when the panel is zero.
+  const T* panel(int64_t batch, int64_t depth_block, int64_t panel) const {
+    const int64_t i = ((one_matrix_ ? 0 : batch) * plan_.depths.count() + depth_block) * plan_.panels + panel;
+    return present_[i] ? slot(i) : nullptr;
+  }
+
+ private:
+  T* slot(int64_t i) const { return values_.data() + i * plan_.panel_size(); }
+
+  const Plan& plan_;
+  bool one_matrix_;
+  int64_t count_;
+  Buffer<T> values_;
+  Buffer<bool> present_;
+};
+
+/// Computes one task.
+template <class T>
+class Worker {
+ public:
+  Worker(const Gemm<T>& problem, const Plan& plan, const SharedB<T>* shared, int64_t task)
+      : problem_(problem),
+        plan_(plan),
+        shared_(shared),
+        task_(plan.task(task)),
+        kernels_(tile_kernels<T>()),
+        c_(problem.c.data + task_.batch * problem.c.batch_stride),
+        packed_a_(plan.a_size),
+        packed_b_(shared ? 0 : task_.panels.size() * plan.panel_size()),
+        panels_(task_.panels.size()),
+        started_(task_.rows.size() * task_.panels.size()),
+        offsets_(task_.rows.size() * plan.rows.largest()) {
+    std::fill_n(started_.data(), task_.rows.size() * task_.panels.size(), problem.accumulate);
+    for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) find_rows(i);
+  }
+
+  void run() {
+    for (int64_t d = task_.depths.begin; d < task_.depths.end; ++d) {
+      load_b(d);
+      for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) multiply(i, d);
+    }
+    if (task_.depths.size() > 0) return;
+    for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) {
+      for (int64_t p = task_.panels.begin; p < task_.panels.end; ++p) finish(i, p);
+    }
+  }
+
+ private:
+  int64_t* offsets(int64_t row_block) const {
+    return offsets_.data() + (row_block - task_.rows.begin) * plan_.rows.largest();
+  }
+  bool& started(int64_t row_block, int64_t panel) const {
+    return started_[(row_block - task_.rows.begin) * task_.panels.size() + panel - task_.panels.begin];
+  }
+
+  void find_rows(int64_t row_block) {
+    const Range rows = plan_.rows.at(row_block);
+    int64_t* result = offsets(row_block);
+    if (problem_.c.offsets) return problem_.c.offsets(problem_.c.state, rows.begin, rows.size(), result);
+    for (int64_t r = 0; r < rows.size(); ++r) result[r] = (rows.begin + r) * problem_.c.row_stride;
+  }
+
+  /// Points panels_ at the panels of depth block d.
+  void load_b(int64_t d) {
+    for (int64_t p = 0; p < task_.panels.size(); ++p) {
+      if (shared_) {
+        panels_[p] = shared_->panel(task_.batch, d, task_.panels.begin + p);
+      } else {
+        T* buffer = packed_b_.data() + p * plan_.panel_size();
+        const bool present = pack_panel(problem_, plan_, task_.batch, d, task_.panels.begin + p, buffer);
+        panels_[p] = present ? buffer : nullptr;
+      }
+    }
+  }
+
+  /// C's row block i += A's block (i, d) · the panels.
+  void multiply(int64_t i, int64_t d) {
+    const Range rows = plan_.rows.at(i), depths = plan_.depths.at(d);
+    const Block2d<T> a =
+        problem_.a.pack(problem_.a.state, {task_.batch, rows.begin, rows.size(), depths.begin, depths.size(),
+                                           packed_a_.data(), plan_.a_row_stride, plan_.a_column_stride});
+    for (int64_t p = task_.panels.begin; p < task_.panels.end; ++p) {
+      const T* b = panels_[p - task_.panels.begin];
+      if (a.data != nullptr && b != nullptr) multiply_panel(i, depths.size(), a, p, b);
+      if (d + 1 == task_.depths.end) finish(i, p);
+    }
+  }
+
+  void multiply_panel(int64_t i, int64_t depth, const Block2d<T>& a, int64_t p, const T* b) {
+    const Range cols = plan_.panel(p);
+    const int64_t rows = plan_.rows.at(i).size();
+    const int64_t height = ceil_div(rows, ceil_div(rows, kernels_.rows_max));
+    bool& accumulate = started(i, p);
+    for (int64_t row = 0; row < rows; row += height) {
+      const T* tile = a.data + row * (a.layout == Layout::rows ? a.stride : 1);
+      kernels_.at(a.layout, plan_.vectors(cols), std::min(height, rows - row))(
+          {depth, tile, a.stride, b, c_ + cols.begin, offsets(i) + row, cols.size(), accumulate});
+    }
+    accumulate = true;
+  }
+
+  /// Zeroes what no product has reached, and calls the epilogue.
+  void finish(int64_t i, int64_t p) {
+    const Range rows = plan_.rows.at(i), cols = plan_.panel(p);
+    T* c = c_ + cols.begin;
+    if (!started(i, p)) {
+      for (int64_t r = 0; r < rows.size(); ++r) std::fill_n(c + offsets(i)[r], cols.size(), T{});
+    }
+    if (problem_.epilogue.apply) {
+      problem_.epilogue.apply(problem_.epilogue.state,
+                              {c, offsets(i), task_.batch, rows.begin, rows.size(), cols.begin, cols.size()});
+    }
+  }
+
+  const Gemm<T>& problem_;
+  const Plan& plan_;
+  const SharedB<T>* shared_;
+  const Task task_;
+  const TileKernels<T>& kernels_;
+  T* c_;
+  Buffer<T> packed_a_, packed_b_;
+  Buffer<const T*> panels_;
+  Buffer<bool> started_;  ///< whether a block of C already holds a sum
+  Buffer<int64_t> offsets_;
+};
+
+template <class T>
+void run_tasks(const Gemm<T>& problem, const Plan& plan) {
+  std::optional<SharedB<T>> shared;
+  if (plan.share_b) shared.emplace(problem, plan);
+  parallel_for(plan.tasks(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) Worker<T>(problem, plan, shared ? &*shared : nullptr, i).run();
+  });
+}
+
+/// Depth in several parts: each part's product goes to a buffer of its own, and a second pass adds them in
+/// order.
+template <class T>
+void run_split(const Gemm<T>& problem, const Plan& plan) {
+  const int64_t size = problem.m * problem.n;
+  Buffer<T> partial(problem.batch * plan.splits * size);
+  parallel_for(plan.tasks(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Task task = plan.task(i);
+      Gemm<T> part = problem;
+      part.c = {.data = partial.data() + task.split * size,
+                .row_stride = problem.n,
+                .batch_stride = plan.splits * size};
+      part.accumulate = false;
+      part.epilogue = {};
+      Worker<T>(part, plan, nullptr, i).run();
+    }
+  });
+  // The sum is a product without depth that adds the parts in its epilogue, ahead of the caller's.
+  struct Sum {
+    const Gemm<T>& problem;
+    int64_t splits;
+    const T* parts;
+  } sum{problem, plan.splits, partial.data()};
+  Gemm<T> total = problem;
+  total.k = 0;
+  total.depth_group = 0;
+  total.epilogue.state = &sum;
+  total.epilogue.apply = [](const void* state, const FinishedTile<T>& tile) {
+    const auto& [problem, splits, parts] = *static_cast<const Sum*>(state);
+    for (int64_t i = 0; i < tile.rows; ++i) {
+      T* row = tile.data + tile.row_offsets[i];
+      for (int64_t s = 0; s < splits; ++s) {
+        const T* part = parts + ((tile.batch * splits + s) * problem.m + tile.row + i) * problem.n + tile.col;
+        for (int64_t j = 0; j < tile.cols; ++j) row[j] += part[j];
+      }
+    }
+    if (problem.epilogue.apply) problem.epilogue.apply(problem.epilogue.state, tile);
+  };
+  run_tasks(total, make_plan(total));
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const Gemm<T>& problem) {
+  if (problem.batch == 0 || problem.m == 0 || problem.n == 0) return;
+  const Plan plan = make_plan(problem);
+  if (plan.splits > 1) {
+    run_split(problem, plan);
+  } else {
+    run_tasks(problem, plan);
+  }
+}
+
+template void gemm(const Gemm<float>&);
+template void gemm(const Gemm<double>&);
+
+}  // namespace tsr::cpu

@@ -1,0 +1,111 @@
+// The packed, blocked, multi-threaded matrix product that matmul and convolution share.
+//
+// Blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+// Operands arrive through packers and results leave through epilogues: function pointers called once a block,
+// so that a convolution's patches or a fused activation need no code in here and no buffer in memory.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/cpu/gemm_kernel.h"
+
+namespace tsr::cpu {
+
+/// What a packer of A is asked for: rows [row, row + rows) by depths [depth_begin, depth_begin + depth).
+template <class T>
+struct BlockRequest {
+  std::int64_t batch, row, rows, depth_begin, depth;
+  T* buffer;                   ///< room for the block in either layout, 64-byte aligned
+  std::int64_t row_stride;     ///< stride to use for Layout::rows
+  std::int64_t column_stride;  ///< stride to use for Layout::columns
+};
+
+/// What a packer of A answers: the block, in the buffer or, without a copy, in the operand itself.
+template <class T>
+struct Block2d {
+  const T* data;  ///< null: the block is zero, and the product skips it
+  std::int64_t stride;
+  Layout layout;
+};
+
+/// What a packer of B is asked for: depths [depth_begin, depth_begin + depth) by columns [col, col + cols),
+/// to be written as buffer[k·width + j]; columns from `cols` to `width` may hold anything finite.
+template <class T>
+struct PanelRequest {
+  std::int64_t batch, depth_begin, depth, col, cols, width;
+  T* buffer;
+};
+
+template <class T>
+struct OperandA {
+  Block2d<T> (*pack)(const void* state, const BlockRequest<T>&);
+  const void* state;
+};
+
+template <class T>
+struct OperandB {
+  /// Returns false, leaving the buffer alone, when the panel is zero.
+  bool (*pack)(const void* state, const PanelRequest<T>&);
+  const void* state;
+  bool same_for_all_batches = false;
+};
+
+/// A finished block of C: element (i, j) of it is data[row_offsets[i] + j], row + i and col + j in C.
+template <class T>
+struct FinishedTile {
+  T* data;
+  const std::int64_t* row_offsets;
+  std::int64_t batch, row, rows, col, cols;
+};
+
+/// Called once for each block of C while it is in cache, from many threads, each element exactly once.
+template <class T>
+struct Epilogue {
+  void (*apply)(const void* state, const FinishedTile<T>&) = nullptr;
+  const void* state = nullptr;
+};
+
+/// C, whose rows are contiguous: row i of matrix b begins at data + b·batch_stride + (offsets ? offsets(i) :
+/// i·row_stride).
+template <class T>
+struct Output {
+  T* data;
+  std::int64_t row_stride = 0;
+  std::int64_t batch_stride = 0;
+  void (*offsets)(const void* state, std::int64_t row, std::int64_t rows, std::int64_t* result) = nullptr;
+  const void* state = nullptr;
+};
+
+/// C[m, n] = A[m, k] · B[k, n] for each of `batch` matrices.
+template <class T>
+struct Gemm {
+  std::int64_t batch = 1, m, n, k;
+  OperandA<T> a;
+  OperandB<T> b;
+  Output<T> c;
+  bool accumulate = false;  ///< C += A · B
+  Epilogue<T> epilogue = {};
+  /// Blocks of rows (of depth) never straddle a multiple of these, so that a packer can tell a block that is
+  /// zero; 0 means one group.
+  std::int64_t row_group = 0, depth_group = 0;
+};
+
+/// Runs it on parallel_for. The bits depend on the shape and the instruction set, not on the thread count.
+/// T is float or double; every size may be 0.
+template <class T>
+void gemm(const Gemm<T>& problem);
+
+/// A matrix in memory with any strides, in elements: the plain packers' state.
+template <class T>
+struct StridedMatrix {
+  const T* data;
+  std::int64_t row_stride, col_stride, batch_stride = 0;
+};
+
+/// The operand must outlive the call of gemm.
+template <class T>
+OperandA<T> strided_a(const StridedMatrix<T>& matrix);
+template <class T>
+OperandB<T> strided_b(const StridedMatrix<T>& matrix);
+
+}  // namespace tsr::cpu

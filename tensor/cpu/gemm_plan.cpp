@@ -1,0 +1,109 @@
+#include "tensor/cpu/gemm_plan.h"
+
+#include <algorithm>
+
+#include "tensor/error.h"
+
+namespace tsr::cpu {
+namespace {
+
+using std::int64_t;
+
+// A panel of B (2 vectors × kDepth) stays in the first-level cache, a block of A (kRowTiles tiles × kDepth)
+// and the task's slice of B in the second.
+constexpr int64_t kDepth = 256;
+constexpr int64_t kRowTiles = 8;
+// Enough tasks that a few threads finish together, whatever their number.
+constexpr int64_t kTasks = 24;
+// Elements of B beyond which packing all of it before the product would leave the last-level cache.
+constexpr int64_t kSharedLimit = int64_t{4} << 20;
+
+bool should_share_b(const Plan& plan, bool same_b, int64_t m, int64_t n, int64_t k) {
+  const int64_t matrices = same_b ? 1 : plan.batch;
+  const bool many_small = matrices > 8;
+  const bool deep = k > 16 * std::max<int64_t>(m, 256);
+  return !many_small && !deep && matrices * n * k <= kSharedLimit;
+}
+
+void plan_shared(Plan& plan) {
+  plan.rows_per_task = 1;
+  const int64_t row_tasks = plan.batch * plan.rows.count();
+  const int64_t wanted =
+      std::max(ceil_div(plan.panels, 16), std::min(ceil_div(kTasks, row_tasks), plan.panels / 4));
+  plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
+}
+
+void plan_private(Plan& plan) {
+  constexpr int64_t kRowBlocks = 10;  // rows for which one packing of B serves
+  plan.rows_per_task = ceil_div(plan.rows.count(), ceil_div(plan.rows.count(), kRowBlocks));
+  const int64_t others = plan.batch * plan.row_tasks();
+  const int64_t wanted =
+      std::max(ceil_div(plan.panels, 16), std::min(ceil_div(kTasks, others), ceil_div(plan.panels, 6)));
+  plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
+  const int64_t tasks = others * plan.panel_tasks();
+  const int64_t splits = std::min(ceil_div(kTasks, tasks), plan.depths.count() / 4);
+  plan.splits = std::max<int64_t>(splits, 1);
+}
+
+}  // namespace
+
+Blocking::Blocking(int64_t extent, int64_t group, int64_t block_limit) {
+  if (extent == 0) return;
+  group_ = group == 0 ? extent : group;
+  TSR_ASSERT(extent % group_ == 0);
+  groups_ = extent / group_;
+  size_ = ceil_div(group_, ceil_div(group_, block_limit));
+  parts_ = ceil_div(group_, size_);
+}
+
+Range Blocking::at(int64_t block) const {
+  const int64_t begin = block % groups_ * group_, offset = block / groups_ * size_;
+  return {begin + offset, begin + std::min(offset + size_, group_)};
+}
+
+Task Plan::task(int64_t index) const {
+  const int64_t panel = index % panel_tasks() * panels_per_task;
+  index /= panel_tasks();
+  const int64_t row = index % row_tasks() * rows_per_task;
+  index /= row_tasks();
+  const int64_t split = index % splits;
+  return {.batch = index / splits,
+          .split = split,
+          .rows = {row, std::min(row + rows_per_task, rows.count())},
+          .depths = {split * depths.count() / splits, (split + 1) * depths.count() / splits},
+          .panels = {panel, std::min(panel + panels_per_task, panels)}};
+}
+
+Range Plan::panel(int64_t index) const {
+  return {index * 2 * lanes, std::min((index + 1) * 2 * lanes, cols)};
+}
+
+template <class T>
+Plan make_plan(const Gemm<T>& problem) {
+  const TileKernels<T>& kernels = tile_kernels<T>();
+  Plan plan;
+  plan.rows = Blocking(problem.m, problem.row_group, kRowTiles * kernels.rows_max);
+  plan.depths = Blocking(problem.k, problem.depth_group, kDepth);
+  plan.cols = problem.n;
+  plan.lanes = kernels.lanes;
+  plan.panels = ceil_div(problem.n, 2 * plan.lanes);
+  plan.batch = problem.batch;
+  plan.share_b = should_share_b(plan, problem.b.same_for_all_batches, problem.m, problem.n, problem.k);
+  if (plan.share_b) {
+    plan_shared(plan);
+  } else {
+    plan_private(plan);
+  }
+  // An odd number of cache lines between rows, so that the rows of a tile fall into different sets.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  plan.a_row_stride = ceil_div(plan.depths.largest(), kLine) / 2 * 2 * kLine + kLine;
+  plan.a_column_stride = ceil_div(plan.rows.largest(), kLine) * kLine;
+  plan.a_size =
+      std::max(plan.rows.largest() * plan.a_row_stride, plan.depths.largest() * plan.a_column_stride);
+  return plan;
+}
+
+template Plan make_plan(const Gemm<float>&);
+template Plan make_plan(const Gemm<double>&);
+
+}  // namespace tsr::cpu

@@ -1,0 +1,138 @@
+// Packers of matrices that lie in memory with any strides.
+#include "tensor/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/cpu/gemm_strided.cpp"
+#include <algorithm>
+#include <type_traits>
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "tensor/cpu/copy-inl.h"
+#include "tensor/cpu/gemm.h"
+
+#ifndef TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_
+#define TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_
+namespace tsr::cpu {
+
+/// The packers of one instruction set.
+template <class T>
+struct StridedPackers {
+  Block2d<T> (*a)(const void*, const BlockRequest<T>&);
+  bool (*b)(const void*, const PanelRequest<T>&);
+};
+
+}  // namespace tsr::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tsr::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+
+template <class T>
+Block2d<T> pack_rows(const StridedMatrix<T>& x, const BlockRequest<T>& r) {
+  const T* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
+  for (std::int64_t i = 0; i < r.rows; ++i) {
+    T* to = r.buffer + i * r.row_stride;
+    const T* row = from + i * x.row_stride;
+    if (x.col_stride == 1) {
+      copy_run(row, r.depth, to);
+    } else {
+      for (std::int64_t k = 0; k < r.depth; ++k) to[k] = row[k * x.col_stride];
+    }
+  }
+  return {r.buffer, r.row_stride, Layout::rows};
+}
+
+template <class T>
+Block2d<T> pack_columns(const StridedMatrix<T>& x, const BlockRequest<T>& r) {
+  const T* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
+  for (std::int64_t k = 0; k < r.depth; ++k) {
+    copy_run(from + k * x.col_stride, r.rows, r.buffer + k * r.column_stride);
+  }
+  return {r.buffer, r.column_stride, Layout::columns};
+}
+
+template <class T>
+Block2d<T> pack_a(const StridedMatrix<T>& x, const BlockRequest<T>& request) {
+  return x.row_stride == 1 && x.col_stride != 1 ? pack_columns(x, request) : pack_rows(x, request);
+}
+
+template <class T>
+bool pack_b(const StridedMatrix<T>& x, const PanelRequest<T>& r) {
+  const T* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
+  if (x.col_stride == 1) {
+    for (std::int64_t k = 0; k < r.depth; ++k)
+      copy_run(from + k * x.row_stride, r.cols, r.buffer + k * r.width);
+    return true;
+  }
+  // A few depths of all columns at a time: the lines being read and written both stay in the first-level
+  // cache.
+  constexpr std::int64_t kStep = 16;
+  for (std::int64_t begin = 0; begin < r.depth; begin += kStep) {
+    const std::int64_t end = std::min(r.depth, begin + kStep);
+    for (std::int64_t j = 0; j < r.cols; ++j) {
+      const T* column = from + j * x.col_stride;
+      for (std::int64_t k = begin; k < end; ++k) r.buffer[k * r.width + j] = column[k * x.row_stride];
+    }
+  }
+  return true;
+}
+
+template <class T>
+StridedPackers<T> packers() {
+  return {[](const void* state, const BlockRequest<T>& request) {
+            return pack_a(*static_cast<const StridedMatrix<T>*>(state), request);
+          },
+          [](const void* state, const PanelRequest<T>& request) {
+            return pack_b(*static_cast<const StridedMatrix<T>*>(state), request);
+          }};
+}
+
+StridedPackers<float> packers_float() { return packers<float>(); }
+StridedPackers<double> packers_double() { return packers<double>(); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace tsr::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tsr::cpu {
+namespace {
+
+HWY_EXPORT(packers_float);
+HWY_EXPORT(packers_double);
+
+template <class T>
+const StridedPackers<T>& packers() {
+  static const StridedPackers<T> chosen = [] {
+    if constexpr (std::is_same_v<T, float>) {
+      return HWY_DYNAMIC_DISPATCH(packers_float)();
+    } else {
+      return HWY_DYNAMIC_DISPATCH(packers_double)();
+    }
+  }();
+  return chosen;
+}
+
+}  // namespace
+
+template <class T>
+OperandA<T> strided_a(const StridedMatrix<T>& matrix) {
+  return {packers<T>().a, &matrix};
+}
+
+template <class T>
+OperandB<T> strided_b(const StridedMatrix<T>& matrix) {
+  return {packers<T>().b, &matrix, matrix.batch_stride == 0};
+}
+
+template OperandA<float> strided_a(const StridedMatrix<float>&);
+template OperandA<double> strided_a(const StridedMatrix<double>&);
+template OperandB<float> strided_b(const StridedMatrix<float>&);
+template OperandB<double> strided_b(const StridedMatrix<double>&);
+
+}  // namespace tsr::cpu
+#endif
