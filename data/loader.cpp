@@ -143,7 +143,6 @@ Batch Loader::make(std::int64_t number) {
                      count = std::min(config_.batch_size, dataset_->size() - begin);
   Batch batch = make_batch(*dataset_, config_, order->data() + begin, count, epoch);
   batch.epoch = epoch;
-  batch.index = index;
   return batch;
 }
 

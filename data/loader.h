@@ -12,18 +12,9 @@
 
 #include "data/augment.h"
 #include "data/dataset.h"
-#include "tensor/tensor.h"
+#include "tensor/batch.h"
 
 namespace tsr {
-
-/// N samples of one epoch.
-struct Batch {
-  Tensors views;  ///< one a configured augmentation, float32 [N, size, size, channels]
-  Tensor labels;  ///< int64 [N]; undefined for an unlabelled set
-  Tensor ids;     ///< int64 [N]: Dataset::id of each sample
-  std::int64_t epoch = 0;
-  std::int64_t index = 0;  ///< of the batch within its epoch
-};
 
 struct LoaderConfig {
   std::int64_t batch_size = 256;

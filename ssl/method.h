@@ -9,16 +9,9 @@
 #include "nn/encoder.h"
 #include "nn/module.h"
 #include "ssl/settings.h"
+#include "tensor/batch.h"
 
 namespace tsr {
-
-/// What a method is given for one step.
-struct Batch {
-  Tensors views;  ///< each [N, H, W, C]
-  Tensor labels;  ///< int64 [N], or undefined
-  Tensor ids;     ///< int64 [N]: stable sample ids
-  std::int64_t epoch = 0;
-};
 
 /// A method is the module of all its networks: visit() lists them as encoder, projector, … with whatever
 /// buffers must survive a restart.
