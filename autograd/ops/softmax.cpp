@@ -1,0 +1,121 @@
+// softmax and its family. Kernels work along the last axis; another axis is brought there.
+#include "autograd/op.h"
+#include "autograd/ops.h"
+
+namespace tsr {
+namespace {
+
+const OpInfo kSoftmax("softmax"), kLogSoftmax("log_softmax"), kLogsumexp("logsumexp"),
+    kCrossEntropy("cross_entropy"), kL2Normalize("l2_normalize");
+
+/// x with a dense last axis.
+Tensor with_rows(const Tensor& x) { return x.strides().back() == 1 ? x : x.clone(); }
+
+Shape without_last(Shape shape) {
+  shape.erase(shape.rank() - 1);
+  return shape;
+}
+
+Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x) {
+  const Tensor y = op.empty(x.shape());
+  kernel(op, with_rows(x).view(), y.view());
+  return y;
+}
+
+Tensor softmax_rows(const Tensor& x) {
+  Op op(kSoftmax, {x});
+  const Tensor y = run(op, softmax_fwd, x);
+  return op.record(y, [y = op.save(y)](const Tensor& grad, const Needs&) {
+    const Tensor p = y.get(), weighted = grad * p;
+    return Tensors{weighted - p * sum(weighted, {-1}, true)};
+  });
+}
+
+Tensor log_softmax_rows(const Tensor& x) {
+  Op op(kLogSoftmax, {x});
+  const Tensor y = run(op, log_softmax_fwd, x);
+  return op.record(y, [y = op.save(y)](const Tensor& grad, const Needs&) {
+    return Tensors{grad - exp(y.get()) * sum(grad, {-1}, true)};
+  });
+}
+
+/// Applies an op of rows along another axis.
+Tensor along(const char* name, Tensor (*rows)(const Tensor&), const Tensor& x, std::int64_t axis) {
+  const int a = normalize_axis(name, axis, x.rank());
+  if (a == x.rank() - 1) return rows(x);
+  return transpose(rows(transpose(x, a, -1)), a, -1);
+}
+
+/// Throws unless labels are int64 [m] in 0 … n-1; returns them dense.
+Tensor checked_labels(const Tensor& logits, const Tensor& labels) {
+  TSR_CHECK(logits.rank() == 2 && labels.rank() == 1 && labels.dtype() == int64 &&
+                labels.shape()[0] == logits.shape()[0],
+            "cross_entropy: logits ", describe(logits), " and labels ", describe(labels),
+            "; need logits [m, n] and labels int64 [m]");
+  TSR_CHECK(logits.shape()[0] > 0, "cross_entropy: logits ", describe(logits), " have no rows to average");
+  Tensor dense = labels.is_contiguous() ? labels.detach() : labels.clone();
+  const Tensor host = dense.to(Device::cpu);
+  const std::int64_t classes = logits.shape()[1];
+  for (std::int64_t row = 0; row < host.numel(); ++row) {
+    const std::int64_t label = host.data<std::int64_t>()[row];
+    TSR_CHECK(label >= 0 && label < classes, "cross_entropy: label ", label, " of row ", row,
+              " is out of range for ", classes, " classes (0 to ", classes - 1, ")");
+  }
+  return dense;
+}
+
+/// The loss of each row, [m].
+Tensor cross_entropy_rows(const Tensor& logits, const Tensor& labels) {
+  Op op(kCrossEntropy, {logits, labels});
+  const Tensor checked = checked_labels(logits, labels);
+  const Tensor loss = op.empty(labels.shape()), lse = op.empty(labels.shape());
+  cross_entropy_fwd(op, with_rows(logits).view(), checked.view(), loss.view(), lse.view());
+  return op.record(loss,
+                   [logits = op.save(logits), labels = op.save(checked)](const Tensor& grad, const Needs&) {
+                     const Tensor x = logits.get();
+                     const Tensor target = one_hot(labels.get(), x.shape()[1], x.dtype());
+                     return Tensors{(softmax(x) - target) * unsqueeze(grad, -1), {}};
+                   });
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, std::int64_t axis) { return along("softmax", softmax_rows, x, axis); }
+Tensor log_softmax(const Tensor& x, std::int64_t axis) {
+  return along("log_softmax", log_softmax_rows, x, axis);
+}
+
+Tensor logsumexp(const Tensor& x) {
+  Op op(kLogsumexp, {x});
+  normalize_axis("logsumexp", -1, x.rank());
+  const Tensor y = op.empty(without_last(x.shape()));
+  logsumexp_fwd(op, with_rows(x).view(), y.view());
+  return op.record(y, [x = op.save(x)](const Tensor& grad, const Needs&) {
+    return Tensors{unsqueeze(grad, -1) * softmax(x.get())};
+  });
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+  return mean(cross_entropy_rows(logits, labels));
+}
+
+Tensor l2_normalize(const Tensor& x, double epsilon) {
+  Op op(kL2Normalize, {x});
+  normalize_axis("l2_normalize", -1, x.rank());
+  TSR_CHECK(epsilon > 0, "l2_normalize: epsilon is ", epsilon, "; it must be positive");
+  const Tensor y = op.empty(x.shape()), length = op.empty(without_last(x.shape()));
+  l2_normalize_fwd(op, with_rows(x).view(), y.view(), length.view(), epsilon);
+  return op.record(y, [x = op.save(x), y = op.save(y), length = op.save(length), epsilon](const Tensor& grad,
+                                                                                          const Needs&) {
+    const Tensor direction = y.get(), bound = scalar(epsilon, grad.dtype(), grad.device());
+    // a gradient of this gradient flows through the length as well
+    const Tensor divisor =
+        grad_enabled() ? maximum(norm(x.get(), {-1}, true), bound) : unsqueeze(length.get(), -1);
+    // where the length is clamped it is a constant, and y linear in x
+    const Tensor clamped = le(divisor, bound);
+    const Tensor along = masked_fill(sum(grad * direction, {-1}, true), clamped, 0);
+    return Tensors{(grad - direction * along) / divisor};
+  });
+}
+
+}  // namespace tsr

@@ -1,0 +1,273 @@
+// Cases of index_select, gather, their adjoints, topk and argmax.
+#include <algorithm>
+#include <cmath>
+#include <doctest/doctest.h>
+#include <numeric>
+
+#include "autograd/ops.h"
+#include "tensor/parallel.h"
+#include "tensor/random.h"
+#include "tests/ops/op_case.h"
+
+namespace tsr::test {
+namespace {
+
+using Position = std::array<std::int64_t, 3>;
+
+/// Calls body(position, flat) for each element of a dense tensor of three axes.
+void for_each(const Shape& shape, const std::function<void(const Position&, std::int64_t)>& body) {
+  std::int64_t flat = 0;
+  for (std::int64_t i = 0; i < shape[0]; ++i)
+    for (std::int64_t j = 0; j < shape[1]; ++j)
+      for (std::int64_t k = 0; k < shape[2]; ++k) body({i, j, k}, flat++);
+}
+
+double& at(const Tensor& x, const Position& p) {
+  return x.data<double>()[(p[0] * x.shape()[1] + p[1]) * x.shape()[2] + p[2]];
+}
+
+Tensor sized(const Tensor& x, int axis, std::int64_t size) {
+  Shape shape = x.shape();
+  shape[axis] = size;
+  return zeros(shape, float64);
+}
+
+/// index_select (index of one axis) and gather (index of three).
+Tensor pick(const Tensor& x, const Tensor& index, int axis) {
+  const Tensor y = index.rank() == 1 ? sized(x, axis, index.numel()) : zeros(index.shape(), float64);
+  for_each(y.shape(), [&](const Position& p, std::int64_t flat) {
+    Position from = p;
+    from[axis] = index.data<std::int64_t>()[index.rank() == 1 ? p[axis] : flat];
+    at(y, p) = at(x, from);
+  });
+  return y;
+}
+
+/// index_add and scatter_add.
+Tensor put(const Tensor& x, const Tensor& index, int axis, std::int64_t count) {
+  const Tensor y = sized(x, axis, count);
+  for_each(x.shape(), [&](const Position& p, std::int64_t flat) {
+    Position to = p;
+    to[axis] = index.data<std::int64_t>()[index.rank() == 1 ? p[axis] : flat];
+    at(y, to) += at(x, p);
+  });
+  return y;
+}
+
+constexpr std::int64_t kCount = 6;  // size of the axis that is indexed
+
+/// The size along the axis that an adjoint's result has.
+std::int64_t count_for(const Tensor& x, int axis) { return std::max(kCount, x.shape()[axis]); }
+
+Input values(Shape shape, int axis, std::int64_t size, bool strided = false) {
+  shape[axis] = size;
+  return {shape, Values::normal, 0, strided};
+}
+Input places(const Shape& shape, std::int64_t limit) { return {shape, Values::indices, limit}; }
+
+bool selecting(int axis) {
+  const std::vector<Input> bench_rows =
+      axis == 0 ? std::vector<Input>{{{65536, 1, 128}}, places({65536}, 65536)} : std::vector<Input>{};
+  const Shape small{2, 3, 4}, large{30, 40, 50};
+  const auto select_of = [&](const Shape& shape, std::int64_t n, bool strided, bool gradients) {
+    return Variant{{values(shape, axis, kCount, strided), places({n}, kCount)}, gradients};
+  };
+  const auto add_of = [&](const Shape& shape, std::int64_t n, bool strided, bool gradients) {
+    return Variant{{values(shape, axis, n, strided), places({n}, kCount)}, gradients};
+  };
+  add_case({.name = "index_select",
+            .kernels = {"index_select_fwd"},
+            .call = [axis](const Tensors& x) { return index_select(x[0], axis, x[1]); },
+            .reference = [axis](const Tensors& x) { return pick(x[0], x[1], axis); },
+            .variants = {select_of(small, 0, false, true), select_of(small, 1, false, true),
+                         select_of(small, 9, false, true), select_of(small, 5, true, true),
+                         select_of(large, 333, false, false)},
+            .benchmark = bench_rows});
+  return add_case(
+      {.name = "index_add",
+       .kernels = {"index_add_fwd"},
+       .call = [axis](const Tensors& x) { return index_add(x[0], axis, x[1], count_for(x[0], axis)); },
+       .reference = [axis](const Tensors& x) { return put(x[0], x[1], axis, count_for(x[0], axis)); },
+       .variants = {add_of(small, 0, false, true), add_of(small, 1, false, true),
+                    add_of(small, 9, false, true), add_of(small, 5, true, true),
+                    add_of(large, 333, false, false)},
+       .benchmark = bench_rows});
+}
+
+bool gathering(int axis) {
+  const std::vector<Input> bench_values =
+      axis == 2 ? std::vector<Input>{{{256, 64, 1024}}, places({256, 64, 1024}, 1024)} : std::vector<Input>{};
+  const auto gather_of = [&](Shape shape, std::int64_t n, bool strided, bool gradients) {
+    Shape index = shape;
+    index[axis] = n;
+    return Variant{{values(shape, axis, kCount, strided), places(index, kCount)}, gradients};
+  };
+  const auto scatter_of = [&](Shape shape, std::int64_t n, bool strided, bool gradients) {
+    shape[axis] = n;
+    return Variant{{{shape, Values::normal, 0, strided}, places(shape, kCount)}, gradients};
+  };
+  add_case({.name = "gather",
+            .kernels = {"gather_fwd"},
+            .call = [axis](const Tensors& x) { return gather(x[0], axis, x[1]); },
+            .reference = [axis](const Tensors& x) { return pick(x[0], x[1], axis); },
+            .variants = {gather_of({2, 3, 4}, 0, false, true), gather_of({2, 3, 4}, 1, false, true),
+                         gather_of({3, 2, 2}, 7, false, true), gather_of({2, 3, 4}, 5, true, true),
+                         gather_of({30, 40, 50}, 77, false, false)},
+            .benchmark = bench_values});
+  return add_case(
+      {.name = "scatter_add",
+       .kernels = {"scatter_add_fwd"},
+       .call = [axis](const Tensors& x) { return scatter_add(x[0], axis, x[1], count_for(x[0], axis)); },
+       .reference = [axis](const Tensors& x) { return put(x[0], x[1], axis, count_for(x[0], axis)); },
+       .variants = {scatter_of({2, 3, 4}, 0, false, true), scatter_of({2, 3, 4}, 1, false, true),
+                    scatter_of({3, 2, 2}, 7, false, true), scatter_of({2, 3, 4}, 5, true, true),
+                    scatter_of({30, 40, 50}, 77, false, false)},
+       .benchmark = bench_values});
+}
+
+/// The positions of a row by falling value, ties by rising position.
+std::vector<std::int64_t> ranking(const double* row, std::int64_t n) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return row[a] > row[b]; });
+  return order;
+}
+
+/// Of each row the k largest values, or their positions.
+Tensor best_of(const Tensor& x, std::int64_t k, bool positions) {
+  Shape shape = x.shape();
+  const std::int64_t n = shape.back();
+  shape[shape.rank() - 1] = k;
+  Tensor y(shape, float64, Device::cpu);
+  for (std::int64_t row = 0; k > 0 && row < y.numel() / k; ++row) {
+    const double* from = x.data<double>() + row * n;
+    const auto order = ranking(from, n);
+    for (std::int64_t i = 0; i < k; ++i) {
+      const auto best = order[static_cast<std::size_t>(i)];
+      y.data<double>()[row * k + i] = positions ? static_cast<double>(best) : from[best];
+    }
+  }
+  return y;
+}
+
+bool ranked(std::int64_t k) {
+  const std::vector<Variant> variants{{{{{2, 5}, Values::distinct}}},
+                                      {{{{2, 3, 40}, Values::distinct}}},
+                                      {{{{3, 4, 7}, Values::distinct, 0, true}}},
+                                      {{{{3, 70}, Values::rising}}},
+                                      {{{{3, 70}, Values::equal}}, false},
+                                      {{{{3, 71}, Values::huge}}, false},
+                                      {{{{50, 3000}}}, false}};
+  add_case({.name = "topk",
+            .kernels = {"topk_fwd"},
+            .call = [k](const Tensors& x) { return topk(x[0], k).first; },
+            .reference = [k](const Tensors& x) { return best_of(x[0], k, false); },
+            .variants = variants,
+            .benchmark = {{{256, 50000}}}});
+  return add_case({.name = "topk",
+                   .kernels = {"topk_fwd"},
+                   .call = [k](const Tensors& x) { return topk(x[0], k).second; },
+                   .reference = [k](const Tensors& x) { return best_of(x[0], k, true); },
+                   .variants = variants,
+                   .differentiable = Differentiable::no});
+}
+
+const bool added[] = {
+    selecting(0),
+    selecting(1),
+    selecting(2),
+    gathering(0),
+    gathering(1),
+    gathering(2),
+    ranked(1),
+    ranked(5),
+    add_case({.name = "argmax",
+              .kernels = {"argmax_fwd"},
+              .call = [](const Tensors& x) { return argmax(x[0]); },
+              .reference =
+                  [](const Tensors& x) {
+                    const Tensor best = best_of(x[0], 1, true);
+                    Shape shape = best.shape();
+                    shape.erase(shape.rank() - 1);
+                    return best.as_strided(shape, dense_strides(shape), 0);
+                  },
+              .variants = {{{{{1}}}},
+                           {{{{0, 3}}}},
+                           {{{{4, 7}}}},
+                           {{{{3, 33}, Values::equal}}},
+                           {{{{3, 33}, Values::rising}}},
+                           {{{{3, 5, 40}, Values::huge, 0, true}}},
+                           {{{{100, 1000}}}}},
+              .differentiable = Differentiable::no,
+              .benchmark = {{{512, 4096}}}}),
+};
+
+TEST_CASE("topk of everything sorts, and NaN comes first") {
+  const Tensor x = from_values({2, NAN, 5, -INFINITY, NAN, 5}, {6});
+  const auto [values, indices] = topk(x, 6);
+  const std::int64_t expected[] = {1, 4, 2, 5, 0, 3};
+  for (int i = 0; i < 6; ++i) CHECK(indices.data<std::int64_t>()[i] == expected[i]);
+  CHECK(argmax(x).item() == 1);
+  Tensor late = full({100}, 1);
+  late.data<float>()[70] = NAN;
+  CHECK(topk(late, 1).second.item() == 70);
+  CHECK(argmax(late).item() == 70);
+  CHECK(topk(x, 0).first.numel() == 0);
+}
+
+TEST_CASE("an index may pick from whole images of bytes") {
+  const Tensor images = arange(3 * 4, uint8);
+  const Tensor picked =
+      index_select(reshape(images, {3, 4}), 0, from_values(std::vector<std::int64_t>{2, 0}, {2}));
+  CHECK(picked.dtype() == uint8);
+  CHECK(picked.data<std::uint8_t>()[1] == 9);
+  CHECK(picked.data<std::uint8_t>()[5] == 1);
+}
+
+TEST_CASE("adjoints give the same bits at any thread count") {
+  Generator generator(3);
+  const Tensor x = normal({20000, 24}, generator);
+  Tensor index(Shape{20000}, int64, Device::cpu);
+  RandomWords words(generator);
+  for (std::int64_t i = 0; i < 20000; ++i) index.data<std::int64_t>()[i] = words.below(50);
+  const Tensor spread = contiguous(broadcast_to(unsqueeze(index, 1), {20000, 24}));
+  const int before = thread_count();
+  std::vector<Tensor> sums;
+  for (int threads : {1, 3}) {
+    set_thread_count(threads);
+    sums.push_back(index_add(x, 0, index, 50));
+    sums.push_back(scatter_add(x, 0, spread, 50));
+  }
+  set_thread_count(before);
+  for (const Tensor& other : {sums[1], sums[2], sums[3]})
+    for (std::int64_t i = 0; i < other.numel(); ++i)
+      REQUIRE(other.data<float>()[i] == sums[0].data<float>()[i]);
+}
+
+TEST_CASE("one_hot marks the label") {
+  const Tensor y = one_hot(from_values(std::vector<std::int64_t>{1, 0, 2, 2}, {2, 2}), 3);
+  CHECK(y.shape() == Shape{2, 2, 3});
+  const float expected[] = {0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1};
+  for (int i = 0; i < 12; ++i) CHECK(y.data<float>()[i] == expected[i]);
+}
+
+TEST_CASE("bad indices are named") {
+  const Tensor index = from_values(std::vector<std::int64_t>{0, 3}, {2});
+  CHECK_THROWS_WITH_AS(index_select(zeros({3, 2}), 0, index),
+                       "index_select: index 3 at position 1 is out of range for an axis of size 3 (0 to 2)",
+                       Error);
+  CHECK_THROWS_WITH_AS(
+      gather(zeros({3, 2}), 0, index),
+      "gather: index int64[2] for float32[3, 2] along axis 0; off that axis their sizes must agree", Error);
+  CHECK_THROWS_WITH_AS(index_select(zeros({3}), 0, zeros({1}).to(int32)),
+                       "index_select: the index is int32[1]; convert it with to(int64)", Error);
+  CHECK_THROWS_WITH_AS(topk(zeros({3}), 4), "topk: k = 4 of float32[3]; choose 0 to 3", Error);
+  CHECK_THROWS_WITH_AS(argmax(zeros({3, 0})),
+                       "argmax: float32[3, 0] has empty rows; they have no largest value", Error);
+  CHECK_THROWS_WITH_AS(one_hot(index, 3),
+                       "one_hot: index 3 at position 1 is out of range for an axis of size 3 (0 to 2)",
+                       Error);
+}
+
+}  // namespace
+}  // namespace tsr::test
