@@ -73,10 +73,7 @@ class Pool {
     return pool;
   }
 
-  int threads() {
-    std::lock_guard lock(run_mutex_);
-    return threads_;
-  }
+  int threads() const { return threads_; }
 
   void resize(int threads) {
     std::lock_guard lock(run_mutex_);
@@ -150,7 +147,7 @@ class Pool {
   std::uint64_t generation_ = 0;
   int busy_ = 0;
   bool stopping_ = false;
-  int threads_;
+  std::atomic<int> threads_;
   std::vector<std::thread> workers_;
 };
 
@@ -174,6 +171,7 @@ int thread_count() { return Pool::instance().threads(); }
 
 void set_thread_count(int count) {
   TSR_CHECK(count >= 1 && count <= 1024, "threads: ", count, " given; choose 1 to 1024");
+  TSR_CHECK(!inside_parallel, "threads: can't be changed from within parallel_for; set them before it");
   Pool::instance().resize(count);
 }
 

@@ -36,6 +36,7 @@ Shape resolve(const Tensor& x, Shape shape) {
   int unknown = -1;
   std::int64_t known = 1;
   for (int axis = 0; axis < shape.rank(); ++axis) {
+    TSR_CHECK(shape[axis] >= -1, "reshape: negative size in ", shape);
     if (shape[axis] == -1) {
       TSR_CHECK(unknown < 0, "reshape: ", shape, " has more than one -1");
       unknown = axis;
@@ -43,7 +44,8 @@ Shape resolve(const Tensor& x, Shape shape) {
       known *= shape[axis];
     }
   }
-  if (unknown >= 0 && known > 0) shape[unknown] = x.numel() / known;
+  TSR_CHECK(unknown < 0 || known > 0, "reshape: the -1 in ", shape, " could be any size beside a 0; name it");
+  if (unknown >= 0) shape[unknown] = x.numel() / known;
   TSR_CHECK(shape.numel() == x.numel(), "reshape: ", describe(x), " holds ", x.numel(), " elements, ", shape,
             " doesn't");
   return shape;
@@ -127,7 +129,7 @@ Tensor slice_backward(const Tensor& x, const Shape& shape, std::int64_t axis, st
                       std::int64_t step) {
   Op op(kSliceBackward, {x});
   const int a = normalize_axis("slice_backward", axis, shape.rank());
-  const std::int64_t end = begin + (x.shape()[a] - 1) * step + 1;
+  const std::int64_t picked = x.shape()[a], end = picked == 0 ? begin : begin + (picked - 1) * step + 1;
   TSR_CHECK(x.rank() == shape.rank() && begin >= 0 && step >= 1 && end <= shape[a],
             "slice_backward: ", describe(x), " at ", begin, " by ", step, " doesn't fit axis ", a, " of ",
             shape);
@@ -169,7 +171,8 @@ Tensor contiguous(const Tensor& x) {
 
 Tensor flatten_image(const Tensor& x) {
   TSR_CHECK(x.rank() == 4, "flatten_image: ", describe(x), " is not a batch of images [N, H, W, C]");
-  return reshape(permute(x, {0, 3, 1, 2}), {x.shape()[0], -1});
+  const Shape& shape = x.shape();
+  return reshape(permute(x, {0, 3, 1, 2}), {shape[0], shape[1] * shape[2] * shape[3]});
 }
 
 Tensor concat(const Tensors& parts, std::int64_t axis) {
