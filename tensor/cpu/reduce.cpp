@@ -14,15 +14,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {
 
-constexpr std::int64_t kPack = 1024;      // elements packed at a time where x isn't dense
-constexpr std::int64_t kRowsFolded = 16;  // rows added in x's precision before they go to the double partials
+constexpr std::int64_t kPack = 1024;  // elements packed at a time where x isn't dense
+constexpr std::int64_t kRows = 16;    // rows that a column's accumulator stays in a register for
 
 /// f over `count` elements `stride` apart.
-template <class F, class T>
-double reduce_run(const T* x, std::int64_t stride, std::int64_t count) {
+template <class F, class T, class A = typename F::template Accumulator<T>>
+A reduce_run(const T* x, std::int64_t stride, std::int64_t count) {
   if (stride == 1) return reduce_row(F{}, x, count);
   T buffer[kPack];
-  double result = F::identity;
+  A result = static_cast<A>(F::identity);
   for (std::int64_t first = 0; first < count; first += kPack) {
     const std::int64_t n = std::min(kPack, count - first);
     for (std::int64_t i = 0; i < n; ++i) buffer[i] = x[(first + i) * stride];
@@ -32,12 +32,12 @@ double reduce_run(const T* x, std::int64_t stride, std::int64_t count) {
 }
 
 /// Folds `rows` rows of `width` columns into acc.
-template <class F, class T>
+template <class F, class T, class A>
 void reduce_rows(const T* x, std::int64_t rows, std::int64_t row_stride, std::int64_t width,
-                 std::int64_t column_stride, double* acc) {
-  T buffer[kRowsFolded * ReducePlan::kWidth];
-  for (std::int64_t first = 0; first < rows; first += kRowsFolded) {
-    const std::int64_t n = std::min(kRowsFolded, rows - first);
+                 std::int64_t column_stride, A* acc) {
+  T buffer[kRows * ReducePlan::kWidth];
+  for (std::int64_t first = 0; first < rows; first += kRows) {
+    const std::int64_t n = std::min(kRows, rows - first);
     const T* block = x + first * row_stride;
     if (column_stride == 1) {
       reduce_columns(F{}, block, n, row_stride, width, acc);
@@ -51,10 +51,10 @@ void reduce_rows(const T* x, std::int64_t rows, std::int64_t row_stride, std::in
 }
 
 /// One task: the partial results of a unit over [begin, end) of what is reduced.
-template <class F, class T>
+template <class F, class T, class A>
 void reduce_task(const ReducePlan& plan, const T* x, std::int64_t width, std::int64_t begin, std::int64_t end,
-                 double* acc) {
-  std::fill_n(acc, width, F::identity);
+                 A* acc) {
+  std::fill_n(acc, width, static_cast<A>(F::identity));
   const std::int64_t step = plan.reduced.inner().x;
   plan.reduced.for_runs(begin, end, [&](std::int64_t offset, std::int64_t count) {
     if (plan.columns) {
@@ -65,8 +65,8 @@ void reduce_task(const ReducePlan& plan, const T* x, std::int64_t width, std::in
   });
 }
 
-template <class T>
-void store(const ReducePlan& plan, std::int64_t unit, const double* acc, T* y) {
+template <class T, class A>
+void store(const ReducePlan& plan, std::int64_t unit, const A* acc, T* y) {
   T* target = y + plan.origin(unit).y;
   for (std::int64_t c = 0; c < plan.width(unit); ++c)
     target[c * plan.kept.inner().y] = static_cast<T>(acc[c]);
@@ -74,18 +74,18 @@ void store(const ReducePlan& plan, std::int64_t unit, const double* acc, T* y) {
 
 template <class F, class T>
 void reduce(Context& context, const View& x, const View& y) {
+  using A = typename F::template Accumulator<T>;
   const ReducePlan plan(x, y);
   const T* source = x.as<T>();
   T* target = y.as<T>();
   const std::int64_t splits = plan.splits, width = plan.columns ? ReducePlan::kWidth : 1;
-  double* partials = splits > 1
-                         ? context.workspace_of<double>(static_cast<std::size_t>(plan.units * splits * width))
-                         : nullptr;
+  A* partials =
+      splits > 1 ? context.workspace_of<A>(static_cast<std::size_t>(plan.units * splits * width)) : nullptr;
   parallel_for(plan.units * splits, plan.grain, [&](std::int64_t first, std::int64_t last) {
-    double local[ReducePlan::kWidth];
+    A local[ReducePlan::kWidth];
     for (std::int64_t task = first; task < last; ++task) {
       const std::int64_t unit = task / splits, begin = task % splits * plan.portion;
-      double* acc = splits > 1 ? partials + task * width : local;
+      A* acc = splits > 1 ? partials + task * width : local;
       reduce_task<F>(plan, source + plan.origin(unit).x, plan.width(unit), begin,
                      std::min(begin + plan.portion, plan.total), acc);
       if (splits == 1) store(plan, unit, acc, target);
@@ -93,7 +93,7 @@ void reduce(Context& context, const View& x, const View& y) {
   });
   if (splits == 1) return;
   for (std::int64_t unit = 0; unit < plan.units; ++unit) {
-    double* acc = partials + unit * splits * width;
+    A* acc = partials + unit * splits * width;
     for (std::int64_t split = 1; split < splits; ++split)
       for (std::int64_t c = 0; c < plan.width(unit); ++c) acc[c] = F{}(acc[c], acc[split * width + c]);
     store(plan, unit, acc, target);
