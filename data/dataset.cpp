@@ -102,15 +102,21 @@ std::vector<fs::path> dataset_folders() {
   return folders;
 }
 
+std::vector<std::string> dataset_names() {
+  std::vector<std::string> names;
+  for (const NamedIdx& set : named_idx()) names.push_back(set.name);
+  names.emplace_back("shapes");
+  return names;
+}
+
 DatasetPtr open_dataset(std::string_view spec, Split split) {
   constexpr std::string_view kFolder = "folder:";
   if (spec.starts_with(kFolder)) return open_folder(fs::path(spec.substr(kFolder.size())), split);
   if (spec == "shapes") return std::make_shared<Shapes>(split);
-  std::vector<std::string> known = {"shapes", "folder:PATH"};
-  for (const NamedIdx& set : named_idx()) {
+  for (const NamedIdx& set : named_idx())
     if (spec == set.name) return open_named_idx(set, split);
-    known.push_back(set.name);
-  }
+  std::vector<std::string> known = dataset_names();
+  known.emplace_back("folder:PATH");
   std::sort(known.begin(), known.end());
   const std::string guess = nearest(spec, known);
   const std::string list =

@@ -46,6 +46,9 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 /// or files that are not what they should be.
 DatasetPtr open_dataset(std::string_view spec, Split split);
 
+/// The data sets that open_dataset knows by name.
+std::vector<std::string> dataset_names();
+
 /// Where named data sets are looked for, in order: $TESSERA_DATA; $XDG_CACHE_HOME/tessera or
 /// ~/.cache/tessera; the system's /usr/local/share/datasets and /usr/share/datasets.
 std::vector<std::filesystem::path> dataset_folders();

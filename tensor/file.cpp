@@ -63,4 +63,6 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
   write_atomically(path, [&](const auto& put) { put(content.data(), content.size()); });
 }
 
+void sync_file(const std::filesystem::path& path) { Descriptor(path, O_RDONLY | O_CLOEXEC).sync(); }
+
 }  // namespace tsr

@@ -15,4 +15,7 @@ void write_atomically(const std::filesystem::path& path,
                       const std::function<void(const std::function<void(const void*, std::size_t)>&)>& write);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Waits until what was written to an existing file is on the disk; throws Error when that fails.
+void sync_file(const std::filesystem::path& path);
+
 }  // namespace tsr

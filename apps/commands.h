@@ -1,0 +1,15 @@
+#pragma once
+// The sub-commands: each declares its options on `app` and runs when it is chosen.
+
+namespace CLI {
+class App;
+}
+
+namespace tsr {
+
+void add_pretrain_command(CLI::App& app);
+void add_replay_command(CLI::App& app);
+void add_embed_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+
+}  // namespace tsr

@@ -1,0 +1,13 @@
+#pragma once
+// Features of a whole data set.
+
+#include "apps/model_io.h"
+#include "data/dataset.h"
+
+namespace tsr {
+
+/// Central views of every sample through the encoder in evaluation mode, `batch` at a time: float32 [N, D] in
+/// the set's order. The encoder is left as it was found.
+Tensor extract_features(EncoderModel& model, const Dataset& dataset, std::int64_t batch = 256);
+
+}  // namespace tsr

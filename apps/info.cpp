@@ -1,0 +1,71 @@
+// tessera info: what this build and this machine can do.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <unistd.h>
+
+#include "apps/commands.h"
+#include "apps/run_config.h"
+#include "data/dataset.h"
+#include "ssl/method.h"
+#include "tensor/cpu/instruction_set.h"
+#include "tensor/parallel.h"
+
+namespace tsr {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+void row(const char* name, const std::string& value) {
+  std::cout << name << std::string(14 - std::string_view(name).size(), ' ') << value << '\n';
+}
+
+std::string memory_text() {
+  const double bytes =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  std::ostringstream out;
+  out.precision(1);
+  out << std::fixed << bytes / (1 << 30) << " GiB";
+  return out.str();
+}
+
+/// "found", or why it can't be used, in a few words.
+std::string dataset_state(const std::string& name) {
+  try {
+    return text("found, ", open_dataset(name, Split::train)->size(), " training images");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+}
+
+void print_info() {
+  row("version", TESSERA_VERSION);
+  row("build", TESSERA_BUILD_TYPE);
+  row("compiler", TESSERA_COMPILER);
+  row("devices", "cpu");
+  row("instructions", std::string(instruction_set()));
+  row("threads", std::to_string(thread_count()));
+  row("memory", memory_text());
+  row("methods", joined(method_names()));
+  row("presets", joined(preset_names()));
+  std::cout << "data folders\n";
+  for (const auto& folder : dataset_folders())
+    std::cout << "  " << folder.string() << (std::filesystem::is_directory(folder) ? "" : " (not there)")
+              << '\n';
+  std::cout << "data sets\n";
+  for (const std::string& name : dataset_names())
+    std::cout << "  " << name << ": " << dataset_state(name) << '\n';
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("info", "Show the build, the machine, methods and data sets");
+  command->callback(print_info);
+}
+
+}  // namespace tsr

@@ -1,0 +1,234 @@
+#include "apps/pretrain.h"
+
+#include <chrono>
+
+#include "apps/augmentation_settings.h"
+#include "apps/interrupt.h"
+#include "apps/model_io.h"
+#include "apps/progress.h"
+#include "apps/run_folder.h"
+#include "data/loader.h"
+#include "nn/state.h"
+#include "ssl/trainer.h"
+
+namespace tsr {
+namespace {
+
+constexpr std::int64_t kStatisticsSample = 4096;  // images that the pixel statistics are taken from
+constexpr std::int64_t kCollapseEvery = 50;       // steps between two looks at the embeddings
+constexpr double kCheckpointSeconds = 120, kTimingSeconds = 5;
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A run in progress: what it is made of, and one step after another.
+class Run {
+ public:
+  explicit Run(PretrainOptions options);
+  PretrainSummary train();
+  void state(State& s);
+
+ private:
+  void make_method();
+  void make_loader();
+  nlohmann::json describe_run() const;
+  void restore();
+  void step();
+  void log(const StepReport& report, const Batch& batch);
+  void show(const StepReport& report, bool last);
+  void checkpoint();
+  bool checkpoint_due() const;
+  bool done() const { return trainer_->steps_done() == total_steps_; }
+
+  PretrainOptions options_;
+  DType dtype_;
+  const MethodInfo& method_info_;
+  DatasetPtr dataset_;
+  ModelInfo model_info_;
+  std::unique_ptr<Method> method_;
+  std::unique_ptr<Loader> loader_;
+  std::int64_t total_steps_ = 0;
+  std::unique_ptr<Trainer> trainer_;
+  std::optional<RunFolder> folder_;
+  std::optional<JsonLines> metrics_, timings_;
+  Progress progress_;
+  PretrainSummary summary_;
+  Clock::time_point start_, saved_, timed_;
+};
+
+Run::Run(PretrainOptions options)
+    : options_(std::move(options)),
+      dtype_(dtype_of_precision(options_.config.precision)),
+      method_info_(find_method(options_.config.method)),
+      progress_(options_.quiet) {
+  RunConfig& config = options_.config;
+  device_from_name(config.device);
+  dataset_ = options_.dataset ? options_.dataset : open_dataset(config.data, Split::train);
+  make_method();
+  make_loader();
+  total_steps_ = config.steps > 0 ? config.steps : config.epochs * loader_->batches_per_epoch();
+  trainer_ = std::make_unique<Trainer>(*method_,
+                                       TrainerOptions{.batch_size = config.batch_size,
+                                                      .steps_per_epoch = loader_->batches_per_epoch(),
+                                                      .total_steps = total_steps_},
+                                       config.settings);
+  config.settings.check_all_read();
+  folder_.emplace(options_.out, options_.resume, describe_run());
+  restore();
+}
+
+void Run::make_method() {
+  RunConfig& config = options_.config;
+  ModelInfo info{.arch = config.arch,
+                 .settings = {},
+                 .channels = dataset_->channels(),
+                 .image_size = view_size(*dataset_, config.settings),
+                 .normalization = pixel_statistics(*dataset_, kStatisticsSample),
+                 .method = config.method,
+                 .data = dataset_->name()};
+  seed_init(config.seed);
+  EncoderModel model = new_encoder(std::move(info), config.settings);
+  if (!config.from.empty()) load_encoder_weights(*model.encoder, config.from);
+  model_info_ = std::move(model.info);
+  method_ = method_info_.make(std::move(model.encoder), config.settings);
+  method_->to(dtype_);
+}
+
+void Run::make_loader() {
+  RunConfig& config = options_.config;
+  const auto augmentation = std::make_shared<RandomAugmentation>(
+      read_augmentation(model_info_.image_size, model_info_.normalization, config.settings));
+  LoaderConfig loader{.batch_size = config.batch_size,
+                      .views = std::vector<AugmentationPtr>(method_info_.views, augmentation),
+                      .seed = config.seed,
+                      .workers = options_.workers};
+  loader_ = std::make_unique<Loader>(dataset_, std::move(loader));
+}
+
+nlohmann::json Run::describe_run() const {
+  nlohmann::json json = to_json(options_.config);
+  json["derived"] = {{"samples", dataset_->size()},
+                     {"channels", model_info_.channels},
+                     {"mean", model_info_.normalization.mean},
+                     {"std", model_info_.normalization.std},
+                     {"steps_per_epoch", loader_->batches_per_epoch()},
+                     {"total_steps", total_steps_},
+                     {"parameters", parameter_count(*method_)}};
+  return json;
+}
+
+void Run::restore() {
+  if (folder_->has_checkpoint()) {
+    folder_->keep();
+    load_state(folder_->checkpoint(), *this);
+    TSR_CHECK_INPUT(trainer_->steps_done() <= total_steps_, folder_->checkpoint().string(), ": is of step ",
+                    trainer_->steps_done(), " but the run has only ", total_steps_);
+  }
+  metrics_.emplace(folder_->metrics());
+  metrics_->open_after(trainer_->steps_done());
+  timings_.emplace(folder_->timings());
+  timings_->open_at_end();
+}
+
+void Run::state(State& s) {
+  s.child("trainer", *trainer_);
+  s.generator("init", init_generator());
+  LoaderPosition position = loader_->position();
+  s.integer("loader.epoch", position.epoch);
+  s.integer("loader.batch", position.batch);
+  if (s.reading()) loader_->seek(position);
+}
+
+PretrainSummary Run::train() {
+  const InterruptGuard interrupt;
+  method_->train();
+  start_ = saved_ = timed_ = Clock::now();
+  while (!done()) {
+    step();
+    if (done() || checkpoint_due() || interrupt.requested()) checkpoint();
+    TSR_CHECK(!interrupt.requested() || done(), "pretrain: stopped at step ", trainer_->steps_done(), " of ",
+              total_steps_, "; the same command with --resume goes on from there");
+  }
+  summary_.steps = total_steps_;
+  summary_.seconds = seconds_since(start_);
+  summary_.model = folder_->model();
+  save_encoder(summary_.model, method_->encoder(), model_info_);
+  return summary_;
+}
+
+void Run::step() {
+  Batch batch = loader_->next();
+  for (Tensor& view : batch.views) view = view.to(dtype_);
+  const StepReport report = trainer_->step(batch);
+  summary_.images += batch.ids.numel();
+  summary_.loss = report.loss;
+  summary_.collapsed_loss = method_->collapsed_loss(batch.ids.numel());
+  log(report, batch);
+  show(report, done());
+}
+
+void Run::log(const StepReport& report, const Batch& batch) {
+  const std::int64_t step = trainer_->steps_done();
+  nlohmann::ordered_json line{{"step", step - 1},
+                              {"epoch", batch.epoch},
+                              {"loss", report.loss},
+                              {"collapsed_loss", summary_.collapsed_loss},
+                              {"learning_rate", report.learning_rate},
+                              {"gradient_norm", report.gradient_norm}};
+  if ((step - 1) % kCollapseEvery == 0 || done()) {
+    summary_.collapse = measure_collapse(method_->embeddings);
+    line["embedding_std"] = summary_.collapse->std;
+    line["effective_rank"] = summary_.collapse->effective_rank;
+  }
+  metrics_->write(line);
+}
+
+void Run::show(const StepReport& report, bool last) {
+  const double seconds = seconds_since(start_);
+  const std::int64_t step = trainer_->steps_done(), per_epoch = loader_->batches_per_epoch();
+  const double rate = static_cast<double>(summary_.images) / seconds;
+  const double wait = loader_->seconds_waited() / seconds;
+  if (last || seconds_since(timed_) >= kTimingSeconds) {
+    timings_->write(
+        {{"step", step - 1}, {"seconds", seconds}, {"images_per_second", rate}, {"wait_share", wait}});
+    timed_ = Clock::now();
+  }
+  if (!progress_.due(last)) return;
+  const auto left = static_cast<double>((total_steps_ - step) * options_.config.batch_size);
+  progress_.show({.step = step,
+                  .total_steps = total_steps_,
+                  .epoch = (step - 1) / per_epoch + 1,
+                  .epochs = (total_steps_ - 1) / per_epoch + 1,
+                  .loss = report.loss,
+                  .collapsed_loss = summary_.collapsed_loss,
+                  .learning_rate = report.learning_rate,
+                  .images_per_second = rate,
+                  .wait_share = wait,
+                  .seconds_left = left / rate,
+                  .collapse = summary_.collapse});
+}
+
+bool Run::checkpoint_due() const {
+  if (options_.checkpoint_every > 0) return trainer_->steps_done() % options_.checkpoint_every == 0;
+  return seconds_since(saved_) >= kCheckpointSeconds;
+}
+
+void Run::checkpoint() {
+  metrics_->sync();  // the checkpoint must never be ahead of its metrics
+  save_state(folder_->checkpoint(), *this);
+  folder_->keep();
+  saved_ = Clock::now();
+}
+
+}  // namespace
+
+PretrainSummary pretrain(PretrainOptions options) {
+  TSR_CHECK_INPUT(options.checkpoint_every >= 0, "--checkpoint-every: ", options.checkpoint_every,
+                  ": must not be negative");
+  Run run(std::move(options));
+  return run.train();
+}
+
+}  // namespace tsr
