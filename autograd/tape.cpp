@@ -7,6 +7,15 @@
 #include "autograd/ops.h"
 
 namespace tsr {
+
+/// What the tape must know of a tensor and nobody else.
+struct TensorAccess {
+  /// Whether nobody else sees this tensor's memory, be it by a copy of the handle or by a view.
+  static bool is_only_handle(const Tensor& tensor) {
+    return tensor.body_.use_count() == 1 && tensor.storage().use_count() == 1;
+  }
+};
+
 namespace {
 
 thread_local bool recording = true;
@@ -98,10 +107,10 @@ class Walk {
   void accumulate(Tensor& sum, const Tensor& grad) const {
     if (sum.defined()) {
       sum = add(sum, grad);
-    } else if (options_.create_graph || (grad.storage().use_count() == 1 && grad.is_contiguous())) {
+    } else if (TensorAccess::is_only_handle(grad) && grad.is_contiguous()) {
       sum = grad;
     } else {
-      sum = grad.clone();
+      sum = options_.create_graph ? grad * 1.0 : grad.clone();  // a copy, on the tape where that is wanted
     }
   }
 
