@@ -73,6 +73,8 @@ inline Kernel<void(Context&, View grad, View index, View y)> scatter_add_fwd{"sc
 /// y (dense) [..., m, n] = a (any) [..., m, k] · b (any) [..., k, n]; equal leading axes (stride 0
 /// broadcasts).
 inline Kernel<void(Context&, View a, View b, View y)> matmul_fwd{"matmul_fwd"};
+/// y (dense) [m, n] = x (any) [m, k] · weightᵀ + bias: weight any [n, k], bias dense [n] or absent.
+inline Kernel<void(Context&, View x, View weight, View bias, View y)> linear_fwd{"linear_fwd"};
 
 /// Convolution without its tensors. Images NHWC, weights [out, kernel_h, kernel_w, in / groups].
 struct Conv2dParams {
