@@ -22,8 +22,8 @@ struct Geometry {
 };
 
 /// Calls visit(flat indices in x, weight, y) for every product that the convolution sums.
-void for_each_product(const Geometry& g,
-                      const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& visit) {
+template <class Visit>
+void for_each_product(const Geometry& g, Visit visit) {
   const Shape &x = g.x, &w = g.weight, y = g.y();
   const std::int64_t outputs = w[0] / g.p.groups;
   for (std::int64_t flat = 0; flat < y.numel(); ++flat) {

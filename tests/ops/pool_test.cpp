@@ -8,26 +8,24 @@
 namespace tsr::test {
 namespace {
 
-/// Calls visit(flat index in y, flat index in x) for every pixel that a window covers, padding left out.
-Shape for_each_window(const Shape& x, const Pool2dParams& p,
-                      const std::function<void(std::int64_t, std::int64_t)>& visit) {
-  const std::int64_t out_h = (x[1] + 2 * p.pad_h - p.kernel_h) / p.stride_h + 1,
-                     out_w = (x[2] + 2 * p.pad_w - p.kernel_w) / p.stride_w + 1;
-  std::int64_t y = 0;
-  for (std::int64_t n = 0; n < x[0]; ++n)
-    for (std::int64_t oh = 0; oh < out_h; ++oh)
-      for (std::int64_t ow = 0; ow < out_w; ++ow)
-        for (std::int64_t c = 0; c < x[3]; ++c, ++y)
-          for (std::int64_t kh = 0; kh < p.kernel_h; ++kh)
-            for (std::int64_t kw = 0; kw < p.kernel_w; ++kw) {
-              const std::int64_t h = oh * p.stride_h - p.pad_h + kh, w = ow * p.stride_w - p.pad_w + kw;
-              if (h >= 0 && h < x[1] && w >= 0 && w < x[2]) visit(y, ((n * x[1] + h) * x[2] + w) * x[3] + c);
-            }
-  return {x[0], out_h, out_w, x[3]};
+Shape pooled(const Shape& x, const Pool2dParams& p) {
+  return {x[0], (x[1] + 2 * p.pad_h - p.kernel_h) / p.stride_h + 1,
+          (x[2] + 2 * p.pad_w - p.kernel_w) / p.stride_w + 1, x[3]};
 }
 
-Shape pooled(const Shape& x, const Pool2dParams& p) {
-  return for_each_window(x, p, [](std::int64_t, std::int64_t) {});
+/// Calls visit(flat index in y, flat index in x) for every pixel that a window covers, padding left out.
+template <class Visit>
+void for_each_window(const Shape& x, const Pool2dParams& p, Visit visit) {
+  const Shape y = pooled(x, p);
+  for (std::int64_t flat = 0; flat < y.numel(); ++flat) {
+    const std::int64_t c = flat % y[3], ow = flat / y[3] % y[2], oh = flat / (y[3] * y[2]) % y[1],
+                       n = flat / (y[3] * y[2] * y[1]);
+    for (std::int64_t kh = 0; kh < p.kernel_h; ++kh)
+      for (std::int64_t kw = 0; kw < p.kernel_w; ++kw) {
+        const std::int64_t h = oh * p.stride_h - p.pad_h + kh, w = ow * p.stride_w - p.pad_w + kw;
+        if (h >= 0 && h < x[1] && w >= 0 && w < x[2]) visit(flat, ((n * x[1] + h) * x[2] + w) * x[3] + c);
+      }
+  }
 }
 
 Tensor max_reference(const Tensor& x, const Pool2dParams& p) {
@@ -86,7 +84,7 @@ bool pooling(const Pool2dParams& p) {
   }
   values.push_back({{{{2, 6, 5, 3}, Values::distinct, 0, true}}});
   values.push_back({{{{2, 6, 6, 5}, Values::equal}}, false});
-  values.push_back({{{{9, 32, 33, 48}, Values::huge}}, false});
+  values.push_back({{{{3, 32, 33, 20}, Values::huge}}, false});
   gradients.push_back({{{pooled({2, 6, 6, 5}, p)}, {{2, 6, 6, 5}, Values::equal}}, false});
   return add_case({.name = "max_pool2d",
                    .kernels = {"max_pool2d_fwd", "max_pool2d_bwd"},
