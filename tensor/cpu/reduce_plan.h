@@ -71,14 +71,15 @@ class ReduceAxes {
 };
 
 /// A reduction as units × splits of independent tasks. A unit is one result, or, when x is densest along a
-/// kept axis, up to kWidth neighbouring results along it.
+/// kept axis or what is reduced lies in short runs, up to kWidth neighbouring results along a kept axis.
 struct ReducePlan {
   static constexpr std::int64_t kWidth = 256;       // columns a task: its double partials stay in cache
   static constexpr std::int64_t kTask = 1 << 14;    // elements that are worth a task of their own
+  static constexpr std::int64_t kShortRun = 16;     // too few elements to reduce them as vectors
   static constexpr std::int64_t kEnoughTasks = 64;  // beyond this many, no unit is split
 
   ReduceAxes kept, reduced;
-  bool columns = false;      ///< x is densest along a kept axis
+  bool columns = false;      ///< a unit is a stretch of results
   std::int64_t pieces = 1;   ///< of kWidth columns along that axis
   std::int64_t units = 0;    ///< tasks before splitting
   std::int64_t total = 0;    ///< elements (rows, when columns) that make up one result
@@ -98,7 +99,8 @@ struct ReducePlan {
     }
     kept.finish();
     reduced.finish();
-    columns = kept.inner().order() < reduced.inner().order();
+    const bool short_runs = reduced.inner().size < kShortRun && kept.inner().size >= kShortRun;
+    columns = kept.inner().order() < reduced.inner().order() || short_runs;
     total = reduced.count();
     const std::int64_t width = columns ? std::min(kept.inner().size, kWidth) : 1;
     pieces = columns ? (kept.inner().size + kWidth - 1) / kWidth : 1;
