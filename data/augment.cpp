@@ -158,8 +158,10 @@ void CenterCrop::apply(const Image& image, Generator, float* out) const {
   const auto height = static_cast<int>(image.height * std::int64_t{resize_} / shorter),
              width = static_cast<int>(image.width * std::int64_t{resize_} / shorter);
   thread_local Taps rows, columns;
-  bilinear_taps(0, image.height, height, (height - size_) / 2, size_, false, rows);
-  bilinear_taps(0, image.width, width, (width - size_) / 2, size_, false, columns);
+  // Half a pixel goes to the even side, as in torchvision.
+  auto margin = [&](int side) { return static_cast<int>(std::lrint((side - size_) / 2.0)); };
+  bilinear_taps(0, image.height, height, margin(height), size_, false, rows);
+  bilinear_taps(0, image.width, width, margin(width), size_, false, columns);
   const Planes view = working_planes(image.channels, size_);
   resample(image, rows, columns, view);
   store_normalized(view, normalization_.mean, normalization_.std, out);
