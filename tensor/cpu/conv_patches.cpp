@@ -112,49 +112,85 @@ bool all_padding(const Patches<T>& patches, int64_t row, int64_t rows, int64_t c
   return true;
 }
 
-template <class T>
-Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& request) {
-  const auto& patches = *static_cast<const Patches<T>*>(state);
-  if (all_padding(patches, request.row, request.rows, request.depth_begin, request.depth)) {
-    return {nullptr, 0, Layout::rows};
+/// Calls body(pixel, offset, count) for the spans that rows [row, row + rows) of the pixel matrix consist of.
+template <class Body>
+HWY_INLINE void for_each_span(const PixelOrder& order, int64_t row, int64_t rows, Body&& body) {
+  for (int64_t done = 0; done < rows;) {
+    const PixelOrder::Pixel pixel = order.at(row + done);
+    const int64_t count = order.span(pixel, rows - done);
+    body(pixel, done, count);
+    done += count;
   }
-  T* to = request.buffer;
-  RunCutter<T> cutter(patches, request.depth_begin, request.depth);
-  for (Run run; cutter.next(run); to += run.length) {
-    PixelOrder::Pixel pixel = patches.order.at(request.row);
-    for (int64_t i = 0; i < request.rows; ++i) {
-      copy_inside(inside(patches, pixel, run), run.length, to + i * request.row_stride);
-      patches.order.advance(pixel);
-    }
-  }
-  return {request.buffer, request.row_stride, Layout::rows};
 }
 
+/// Copies a run for `count` pixels of a span, to rows `pitch` elements apart.
 template <class T>
-bool pack_patches_b(const void* state, const PanelRequest<T>& request) {
-  const auto& patches = *static_cast<const Patches<T>*>(state);
-  if (all_padding(patches, request.depth_begin, request.depth, request.col, request.cols)) return false;
-  T* to = request.buffer;
-  RunCutter<T> cutter(patches, request.col, request.cols);
-  for (Run run; cutter.next(run); to += run.length) {
-    PixelOrder::Pixel pixel = patches.order.at(request.depth_begin);
-    for (int64_t k = 0; k < request.depth; ++k) {
-      copy_inside(inside(patches, pixel, run), run.length, to + k * request.width);
-      patches.order.advance(pixel);
+HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, int64_t count, const Run& run, T* to,
+                          int64_t pitch) {
+  if (patches.order.position_major) {
+    const Inside<T> part = inside(patches, pixel, run);
+    const int64_t step = patches.height * patches.width * patches.pixel_stride;
+    for (int64_t i = 0; i < count; ++i) {
+      copy_inside({part.begin, part.end, part.from + i * step}, run.length, to + i * pitch);
     }
+    return;
+  }
+  const int64_t step = patches.stride_w * patches.pixel_stride;
+  const int64_t row_end = patches.width * patches.pixel_stride;
+  for (int64_t i = 0; i < count;) {
+    const Inside<T> part = inside(patches, pixel, run);
+    if (part.begin > 0 || part.end < run.length) {
+      copy_inside(part, run.length, to + i * pitch);
+      ++i, ++pixel.x;
+      continue;
+    }
+    // From here to the image's right edge the run stays inside: no further checks.
+    const int64_t start = (pixel.x * patches.stride_w + run.tap_x) * patches.pixel_stride + run.first;
+    const int64_t whole = std::min(count - i, (row_end - run.length - start) / step + 1);
+    for (int64_t k = 0; k < whole; ++k) copy_run(part.from + k * step, run.length, to + (i + k) * pitch);
+    i += whole;
+    pixel.x += whole;
+  }
+}
+
+/// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix; false when
+/// all of it is padding.
+template <class T>
+bool pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns, T* buffer,
+                  int64_t pitch) {
+  if (all_padding(patches, row, rows, column, columns)) return false;
+  RunCutter<T> cutter(patches, column, columns);
+  for (Run run; cutter.next(run); buffer += run.length) {
+    for_each_span(patches.order, row, rows, [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
+      copy_span(patches, pixel, count, run, buffer + offset * pitch, pitch);
+    });
   }
   return true;
 }
 
 template <class T>
-Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& request) {
+Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
+  const auto& patches = *static_cast<const Patches<T>*>(state);
+  const bool present = pack_patches(patches, r.row, r.rows, r.depth_begin, r.depth, r.buffer, r.row_stride);
+  return {present ? r.buffer : nullptr, r.row_stride, Layout::rows};
+}
+
+template <class T>
+bool pack_patches_b(const void* state, const PanelRequest<T>& r) {
+  const auto& patches = *static_cast<const Patches<T>*>(state);
+  return pack_patches(patches, r.depth_begin, r.depth, r.col, r.cols, r.buffer, r.width);
+}
+
+template <class T>
+Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
   const auto& [data, map] = *static_cast<const PixelColumns<T>*>(state);
-  PixelOrder::Pixel pixel = map.order.at(request.depth_begin);
-  for (int64_t k = 0; k < request.depth; ++k) {
-    copy_run(data + map.at(pixel) + request.row, request.rows, request.buffer + k * request.column_stride);
-    map.order.advance(pixel);
-  }
-  return {request.buffer, request.column_stride, Layout::columns};
+  const int64_t step = map.span_step();
+  for_each_span(map.order, r.depth_begin, r.depth, [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
+    const T* from = data + map.at(pixel) + r.row;
+    T* to = r.buffer + offset * r.column_stride;
+    for (int64_t i = 0; i < count; ++i) copy_run(from + i * step, r.rows, to + i * r.column_stride);
+  });
+  return {r.buffer, r.column_stride, Layout::columns};
 }
 
 template <class T>
@@ -205,27 +241,16 @@ const PatchPackers<T>& packers() {
 
 bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t taps,
                            std::int64_t channels) {
-  return taps > 1 && width <= 16 && channels >= 64 && images >= 16;
-}
-
-void PixelOrder::advance(Pixel& pixel) const {
-  if (position_major) {
-    if (++pixel.image < images) return;
-    pixel.image = 0;
-  }
-  if (++pixel.x < width) return;
-  pixel.x = 0;
-  if (++pixel.y < height) return;
-  pixel.y = 0;
-  if (!position_major) ++pixel.image;
+  return taps > 1 && width <= 8 && channels >= 64 && images >= 16;
 }
 
 void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::int64_t* result) {
   const auto& pixels = *static_cast<const PixelMap*>(map);
-  PixelOrder::Pixel pixel = pixels.order.at(row);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    result[i] = pixels.at(pixel);
-    pixels.order.advance(pixel);
+  for (std::int64_t done = 0; done < rows;) {
+    const PixelOrder::Pixel pixel = pixels.order.at(row + done);
+    const std::int64_t count = pixels.order.span(pixel, rows - done), first = pixels.at(pixel);
+    for (std::int64_t i = 0; i < count; ++i) result[done + i] = first + i * pixels.span_step();
+    done += count;
   }
 }
 

@@ -1,6 +1,7 @@
 // Packers that read a convolution's operands from where they lie.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -26,7 +27,10 @@ struct PixelOrder {
     const std::int64_t position = position_major ? row / images : row % area;
     return {image, position / width, position % width};
   }
-  void advance(Pixel& pixel) const;
+  /// Rows from `row` on, at most `limit`, that differ in one coordinate only: the image, or x.
+  std::int64_t span(const Pixel& pixel, std::int64_t limit) const {
+    return std::min(limit, position_major ? images - pixel.image : width - pixel.x);
+  }
 };
 
 /// Whether to take a product's pixels position-major. Small images have the larger share of taps in the
@@ -40,6 +44,10 @@ struct PixelMap {
   std::int64_t image_height, image_width, stride;
   std::int64_t step_y = 1, step_x = 1, offset = 0;
 
+  /// Elements between neighbours in a span.
+  std::int64_t span_step() const {
+    return order.position_major ? image_height * image_width * stride : step_x * stride;
+  }
   std::int64_t at(const PixelOrder::Pixel& pixel) const {
     return offset +
            ((pixel.image * image_height + pixel.y * step_y) * image_width + pixel.x * step_x) * stride;
