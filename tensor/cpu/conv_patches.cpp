@@ -125,8 +125,8 @@ HWY_INLINE void for_each_span(const PixelOrder& order, int64_t row, int64_t rows
 
 /// Copies a run for `count` pixels of a span, to rows `pitch` elements apart.
 template <class T>
-HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, int64_t count, const Run& run, T* to,
-                          int64_t pitch) {
+HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, int64_t count, const Run& run,
+                          T* to, int64_t pitch) {
   if (patches.order.position_major) {
     const Inside<T> part = inside(patches, pixel, run);
     const int64_t step = patches.height * patches.width * patches.pixel_stride;
@@ -153,17 +153,18 @@ HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, in
   }
 }
 
-/// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix; false when
-/// all of it is padding.
+/// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix; false
+/// when all of it is padding.
 template <class T>
-bool pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns, T* buffer,
-                  int64_t pitch) {
+bool pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                  T* buffer, int64_t pitch) {
   if (all_padding(patches, row, rows, column, columns)) return false;
   RunCutter<T> cutter(patches, column, columns);
   for (Run run; cutter.next(run); buffer += run.length) {
-    for_each_span(patches.order, row, rows, [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
-      copy_span(patches, pixel, count, run, buffer + offset * pitch, pitch);
-    });
+    for_each_span(patches.order, row, rows,
+                  [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
+                    copy_span(patches, pixel, count, run, buffer + offset * pitch, pitch);
+                  });
   }
   return true;
 }
@@ -185,11 +186,13 @@ template <class T>
 Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
   const auto& [data, map] = *static_cast<const PixelColumns<T>*>(state);
   const int64_t step = map.span_step();
-  for_each_span(map.order, r.depth_begin, r.depth, [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
-    const T* from = data + map.at(pixel) + r.row;
-    T* to = r.buffer + offset * r.column_stride;
-    for (int64_t i = 0; i < count; ++i) copy_run(from + i * step, r.rows, to + i * r.column_stride);
-  });
+  for_each_span(map.order, r.depth_begin, r.depth,
+                [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
+                  const T* from = data + map.at(pixel) + r.row;
+                  T* to = r.buffer + offset * r.column_stride;
+                  for (int64_t i = 0; i < count; ++i)
+                    copy_run(from + i * step, r.rows, to + i * r.column_stride);
+                });
   return {r.buffer, r.column_stride, Layout::columns};
 }
 

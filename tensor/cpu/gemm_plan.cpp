@@ -18,6 +18,9 @@ constexpr int64_t kTasks = 24;
 // Elements of B beyond which packing all of it before the product would leave the last-level cache.
 constexpr int64_t kSharedLimit = int64_t{4} << 20;
 
+// Panels of a task at most.
+constexpr int64_t kMostPanels = 18;
+
 bool should_share_b(const Plan& plan, bool same_b, int64_t m, int64_t n, int64_t k) {
   const int64_t matrices = same_b ? 1 : plan.batch;
   const bool many_small = matrices > 8;
@@ -29,16 +32,20 @@ void plan_shared(Plan& plan) {
   plan.rows_per_task = 1;
   const int64_t row_tasks = plan.batch * plan.rows.count();
   const int64_t wanted =
-      std::max(ceil_div(plan.panels, 16), std::min(ceil_div(kTasks, row_tasks), plan.panels / 4));
+      std::max(ceil_div(plan.panels, kMostPanels), std::min(ceil_div(kTasks, row_tasks), plan.panels / 4));
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
 }
 
 void plan_private(Plan& plan) {
   constexpr int64_t kRowBlocks = 10;  // rows for which one packing of B serves
+  constexpr int64_t kSlice = int64_t{3}
+                             << 15;  // elements of a task's C that share the second-level cache with B
   plan.rows_per_task = ceil_div(plan.rows.count(), ceil_div(plan.rows.count(), kRowBlocks));
   const int64_t others = plan.batch * plan.row_tasks();
-  const int64_t wanted =
-      std::max(ceil_div(plan.panels, 16), std::min(ceil_div(kTasks, others), ceil_div(plan.panels, 6)));
+  const int64_t rows = plan.rows_per_task * plan.rows.largest();
+  const int64_t fitting = std::clamp<int64_t>(kSlice / rows / (2 * plan.lanes), 6, kMostPanels);
+  const int64_t wanted = std::max(ceil_div(plan.panels, kMostPanels),
+                                  std::min(ceil_div(kTasks, others), ceil_div(plan.panels, fitting)));
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
   const int64_t tasks = others * plan.panel_tasks();
   const int64_t splits = std::min(ceil_div(kTasks, tasks), plan.depths.count() / 4);
