@@ -61,10 +61,11 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   std::string what = error.what();
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     if (!app.remaining().empty()) return unexpected_argument(app);
-    const auto end = what.find(" is required");
-    if (end != std::string::npos) return text(what.substr(0, end), ": is required; ", see_help(command));
-    return text("command: is required; ", see_help(command));
+    if (command.get_parent() == nullptr) return text("command: is required; ", see_help(command));
+    return text(what.substr(0, what.find(" is required")), ": is required; ", see_help(command));
   }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr)
+    return text(what.substr(0, what.find(':')), ": needs one value; ", see_help(command));
   const std::string could_not = "Could not convert: ";
   if (what.starts_with(could_not)) {
     what = what.substr(could_not.size());

@@ -33,10 +33,10 @@ std::string memory_text() {
   return out.str();
 }
 
-/// "found", or why it can't be used, in a few words.
+/// How large the set is, or why it can't be used.
 std::string dataset_state(const std::string& name) {
   try {
-    return text("found, ", open_dataset(name, Split::train)->size(), " training images");
+    return text(name, ": ", open_dataset(name, Split::train)->size(), " training images");
   } catch (const InputError& error) {
     return error.what();
   }
@@ -57,8 +57,7 @@ void print_info() {
     std::cout << "  " << folder.string() << (std::filesystem::is_directory(folder) ? "" : " (not there)")
               << '\n';
   std::cout << "data sets\n";
-  for (const std::string& name : dataset_names())
-    std::cout << "  " << name << ": " << dataset_state(name) << '\n';
+  for (const std::string& name : dataset_names()) std::cout << "  " << dataset_state(name) << '\n';
 }
 
 }  // namespace

@@ -1,0 +1,162 @@
+// Pre-training through the command: the same bytes whatever happens.
+#include <cmath>
+#include <cstring>
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "tensor/safetensors.h"
+#include "tests/apps/tessera.h"
+
+namespace tsr::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+/// A run of seconds on a network of 4 channels.
+Words tiny_run(const std::string& out, const Words& more = {}) {
+  Words words{"pretrain", "simclr",          "--data",  "shapes", "--steps",    "30",    "--batch-size",
+              "8",        "--set",           "width=4", "--set",  "stem=small", "--set", "image_size=16",
+              "--set",    "projector_out=8", "--out",   out};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+void check_same_run(const ScratchFolder& scratch, const std::string& a, const std::string& b) {
+  for (const char* file : {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "config.json"}) {
+    INFO(b, "/", file);
+    const std::string content = read_text(scratch.path() / a / file);
+    CHECK(!content.empty());
+    CHECK((content == read_text(scratch.path() / b / file)));
+  }
+}
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.numel() * size_of(a.dtype()))) == 0;
+}
+
+std::vector<nlohmann::json> metrics_of(const ScratchFolder& scratch, const std::string& run) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream in(read_text(scratch.path() / run / "metrics.jsonl"));
+  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a run's bytes don't depend on threads or workers") {
+  const ScratchFolder scratch;
+  for (const Words& how : std::vector<Words>{{"a", "--threads", "1", "--workers", "0"},
+                                             {"b", "--threads", "1", "--workers", "0"},
+                                             {"c", "--threads", "2", "--workers", "0"},
+                                             {"d", "--threads", "2", "--workers", "3"}}) {
+    const auto result = tessera(scratch.path(), tiny_run(how[0], Words(how.begin() + 1, how.end())));
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+  }
+  for (const char* run : {"b", "c", "d"}) check_same_run(scratch, "a", run);
+
+  SUBCASE("the seed matters") {
+    REQUIRE(tessera(scratch.path(), tiny_run("e", {"--seed", "1"})).code == 0);
+    CHECK((read_text(scratch.path() / "a/model.safetensors") !=
+           read_text(scratch.path() / "e/model.safetensors")));
+  }
+  SUBCASE("config.json repeats the run") {
+    const auto result = tessera(scratch.path(), {"pretrain", "--config", "a/config.json", "--out", "e"});
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    check_same_run(scratch, "a", "e");
+  }
+  SUBCASE("each step has its line of metrics") {
+    const auto lines = metrics_of(scratch, "a");
+    REQUIRE(lines.size() == 30);
+    for (std::size_t step = 0; step < lines.size(); ++step) CHECK(lines[step]["step"] == step);
+    CHECK(lines[0]["collapsed_loss"].get<double>() == doctest::Approx(std::log(15.0)));
+    CHECK(lines[0].contains("effective_rank"));
+  }
+}
+
+TEST_CASE("a run killed at random moments and resumed gives the same bytes") {
+  const ScratchFolder scratch;
+  REQUIRE(tessera(scratch.path(), tiny_run("whole", {"--checkpoint-every", "3"})).code == 0);
+  std::mt19937 random(std::random_device{}());
+  for (const std::string run : {"first", "second"}) {
+    const Words again = tiny_run(run, {"--checkpoint-every", "2", "--resume"});
+    int killed = 0;
+    for (int attempt = 0; attempt < 6; ++attempt) {
+      const int after = std::uniform_int_distribution<int>(1, 700)(random);
+      const int code = tessera(scratch.path(), again, after).code;
+      CAPTURE(after);
+      CHECK((code == 0 || code == 128 + 9));
+      killed += code != 0 ? 1 : 0;
+    }
+    MESSAGE("killed ", killed, " times");
+    const auto last = tessera(scratch.path(), again);
+    INFO(last.err);
+    REQUIRE(last.code == 0);
+    check_same_run(scratch, "whole", run);
+  }
+}
+
+TEST_CASE("resume goes on only with the same run") {
+  const ScratchFolder scratch;
+  SUBCASE("an empty folder starts afresh") {
+    std::filesystem::create_directory(scratch.path() / "run");
+    CHECK(tessera(scratch.path(), tiny_run("run", {"--resume"})).code == 0);
+    CHECK(metrics_of(scratch, "run").size() == 30);
+  }
+  SUBCASE("a complete run stays as it is") {
+    REQUIRE(tessera(scratch.path(), tiny_run("run")).code == 0);
+    const std::string model = read_text(scratch.path() / "run/model.safetensors");
+    CHECK(tessera(scratch.path(), tiny_run("run", {"--resume", "--threads", "1", "--workers", "2"})).code ==
+          0);
+    CHECK((read_text(scratch.path() / "run/model.safetensors") == model));
+    const auto other = tessera(scratch.path(), tiny_run("run", {"--resume", "--set", "temperature=0.1"}));
+    CHECK(other.code == 2);
+    CHECK(other.err ==
+          "tessera: error: --resume: run/config.json: setting temperature is '0.5' there but '0.1' here; "
+          "repeat "
+          "the first command's options, or give --config run/config.json\n");
+    const auto fresh = tessera(scratch.path(), tiny_run("run"));
+    CHECK(fresh.code == 2);
+    CHECK(fresh.err ==
+          "tessera: error: --out: run is not empty; add --resume to go on with the run in it, or choose "
+          "another "
+          "folder\n");
+    CHECK((read_text(scratch.path() / "run/model.safetensors") == model));
+  }
+}
+
+TEST_CASE("--from starts from an earlier encoder, embed writes its features") {
+  const ScratchFolder scratch;
+  REQUIRE(tessera(scratch.path(), tiny_run("first")).code == 0);
+  // A rate of 0 leaves the weights where --from put them.
+  REQUIRE(tessera(scratch.path(), tiny_run("second", {"--from", "first", "--set", "learning_rate=0"})).code ==
+          0);
+  const auto first = read_safetensors(scratch.path() / "first/model.safetensors"),
+             second = read_safetensors(scratch.path() / "second/model.safetensors");
+  CHECK(first.metadata.at("arch") == "resnet18");
+  CHECK(first.metadata.at("settings") == R"({"stem":"small","width":"4"})");
+  CHECK(same_values(first.tensors.at("layer4.1.conv2.weight"), second.tensors.at("layer4.1.conv2.weight")));
+
+  const auto embed = [&](const std::string& model, const std::string& out) {
+    const auto result = tessera(scratch.path(), {"embed", "--model", model, "--data", "shapes", "--split",
+                                                 "test", "--out", out, "--threads", "2"});
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    CHECK(result.out == "float32[5000, 32] of shapes: " + out + "\n");
+    return read_safetensors(scratch.path() / out).tensors;
+  };
+  const TensorMap by_folder = embed("first", "a.safetensors");
+  const TensorMap by_file = embed("first/model.safetensors", "b.safetensors");
+  CHECK(same_values(by_folder.at("features"), by_file.at("features")));
+  CHECK_FALSE(same_values(by_folder.at("features"), embed("second", "c.safetensors").at("features")));
+  for (const std::int64_t i : {0, 17, 4999}) {
+    CHECK(by_folder.at("ids").data<std::int64_t>()[i] == i);
+    CHECK(by_folder.at("labels").data<std::int64_t>()[i] == i % 10);
+  }
+}
+
+}  // namespace tsr::test
