@@ -14,7 +14,7 @@
 namespace tsr {
 namespace {
 
-constexpr std::int64_t kStatisticsSample = 4096;  // images that the pixel statistics are taken from
+constexpr std::int64_t kStatisticsSample = 1024;  // images that the pixel statistics are taken from
 constexpr std::int64_t kCollapseEvery = 50;       // steps between two looks at the embeddings
 constexpr double kCheckpointSeconds = 120, kTimingSeconds = 5;
 

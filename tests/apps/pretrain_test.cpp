@@ -58,24 +58,20 @@ TEST_CASE("a run's bytes don't depend on threads or workers") {
   }
   for (const char* run : {"b", "c", "d"}) check_same_run(scratch, "a", run);
 
-  SUBCASE("the seed matters") {
-    REQUIRE(tessera(scratch.path(), tiny_run("e", {"--seed", "1"})).code == 0);
-    CHECK((read_text(scratch.path() / "a/model.safetensors") !=
-           read_text(scratch.path() / "e/model.safetensors")));
-  }
-  SUBCASE("config.json repeats the run") {
-    const auto result = tessera(scratch.path(), {"pretrain", "--config", "a/config.json", "--out", "e"});
-    INFO(result.err);
-    REQUIRE(result.code == 0);
-    check_same_run(scratch, "a", "e");
-  }
-  SUBCASE("each step has its line of metrics") {
-    const auto lines = metrics_of(scratch, "a");
-    REQUIRE(lines.size() == 30);
-    for (std::size_t step = 0; step < lines.size(); ++step) CHECK(lines[step]["step"] == step);
-    CHECK(lines[0]["collapsed_loss"].get<double>() == doctest::Approx(std::log(15.0)));
-    CHECK(lines[0].contains("effective_rank"));
-  }
+  REQUIRE(tessera(scratch.path(), tiny_run("seed", {"--seed", "1"})).code == 0);
+  CHECK((read_text(scratch.path() / "a/model.safetensors") !=
+         read_text(scratch.path() / "seed/model.safetensors")));
+
+  const auto repeated = tessera(scratch.path(), {"pretrain", "--config", "a/config.json", "--out", "e"});
+  INFO(repeated.err);
+  REQUIRE(repeated.code == 0);
+  check_same_run(scratch, "a", "e");
+
+  const auto lines = metrics_of(scratch, "a");
+  REQUIRE(lines.size() == 30);
+  for (std::size_t step = 0; step < lines.size(); ++step) CHECK(lines[step]["step"] == step);
+  CHECK(lines[0]["collapsed_loss"].get<double>() == doctest::Approx(std::log(15.0)));
+  CHECK(lines[0].contains("effective_rank"));
 }
 
 TEST_CASE("a run killed at random moments and resumed gives the same bytes") {
@@ -86,7 +82,7 @@ TEST_CASE("a run killed at random moments and resumed gives the same bytes") {
     const Words again = tiny_run(run, {"--checkpoint-every", "2", "--resume"});
     int killed = 0;
     for (int attempt = 0; attempt < 6; ++attempt) {
-      const int after = std::uniform_int_distribution<int>(1, 700)(random);
+      const int after = std::uniform_int_distribution<int>(1, 500)(random);
       const int code = tessera(scratch.path(), again, after).code;
       CAPTURE(after);
       CHECK((code == 0 || code == 128 + 9));

@@ -1,0 +1,128 @@
+// ResNet-18 against torchvision (tests/golden/resnet18.py): logits, all gradients, running statistics, on
+// weights that both sides compute by a formula.
+#include <cmath>
+#include <doctest/doctest.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "nn/resnet.h"
+#include "nn/state.h"
+
+namespace tsr::test {
+namespace {
+
+std::uint64_t splitmix64(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+std::uint64_t fnv1a(const std::string& name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return hash;
+}
+
+/// The script's unit(name, i): in [-1, 1), exact in float32.
+double unit(std::uint64_t name_hash, std::int64_t i) {
+  return static_cast<double>(splitmix64(name_hash + static_cast<std::uint64_t>(i)) >> 40) / (1 << 23) - 1;
+}
+
+Tensor filled(const std::string& name, const Shape& shape, double scale, double shift) {
+  Tensor tensor = empty(shape, float64);
+  const std::uint64_t hash = fnv1a(name);
+  for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.data<double>()[i] = scale * unit(hash, i) + shift;
+  return tensor;
+}
+
+/// A tensor of the network in PyTorch's layout, by its name.
+Tensor formula(const std::string& name, const Shape& shape) {
+  if (shape.rank() > 1) {
+    double scale = 1;
+    const auto fan_in = static_cast<double>(shape.numel() / shape[0]);
+    while (scale * scale * fan_in > 6) scale /= 2;
+    return filled(name, shape, scale, 0);
+  }
+  const bool one = name.ends_with("running_var") || (name.ends_with("weight") && shape.rank() == 1);
+  return filled(name, shape, 0.25, one ? 1 : 0);
+}
+
+/// Off by how much of the norm, the worst of norm and two dot products.
+double distance(const std::string& name, const Tensor& tensor, const nlohmann::json& golden) {
+  const Tensor values = tensor.to(float64);
+  const std::uint64_t a = fnv1a("a:" + name), b = fnv1a("b:" + name);
+  double squares = 0, dot_a = 0, dot_b = 0;
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    const double value = values.data<double>()[i];
+    squares += value * value;
+    dot_a += value * unit(a, i);
+    dot_b += value * unit(b, i);
+  }
+  const auto norm = golden[0].get<double>();
+  return std::max({std::abs(std::sqrt(squares) - norm), std::abs(dot_a - golden[1].get<double>()),
+                   std::abs(dot_b - golden[2].get<double>())}) /
+         norm;
+}
+
+Tensor to_torch_layout(const Tensor& tensor, bool image_like) {
+  const NoGrad guard;
+  return image_like ? contiguous(permute(tensor, {0, 3, 1, 2})) : contiguous(tensor);
+}
+
+void check_case(const std::string& name, const nlohmann::json& golden, DType dtype, double tolerance) {
+  INFO(name, " ", name_of(dtype));
+  ResNet network({.stem = name == "cifar" ? Stem::cifar : Stem::imagenet, .classes = 10});
+  TensorMap state;
+  for (const auto& [key, tensor] : torch_state_dict(network))
+    if (is_floating(tensor.dtype())) state[key] = formula(key, tensor.shape());
+  network.to(dtype);
+  load_torch_state_dict(network, state, "formula");
+
+  const auto sizes = golden["shape"].get<std::vector<std::int64_t>>();
+  Tensor images;
+  {
+    const NoGrad guard;
+    const Tensor nchw = filled(golden["input"], {sizes[0], sizes[1], sizes[2], sizes[3]}, 1, 0);
+    images = contiguous(permute(nchw, {0, 2, 3, 1})).to(dtype);
+  }
+  images.requires_grad_();
+  const Tensor logits = network(images);
+  sum(logits * filled("grad_logits", logits.shape(), 1, 0).to(dtype)).backward();
+
+  const Tensor values = logits.detach().to(float64);
+  double off = 0, total = 0;
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    const auto want =
+        golden["logits"][static_cast<std::size_t>(i / 10)][static_cast<std::size_t>(i % 10)].get<double>();
+    off += (values.data<double>()[i] - want) * (values.data<double>()[i] - want);
+    total += want * want;
+  }
+  CHECK(std::sqrt(off / total) <= tolerance);
+
+  std::size_t compared = 1;
+  CHECK(distance("input", to_torch_layout(images.grad(), true), golden["gradients"]["input"]) <= tolerance);
+  for (const NamedTensor& entry : named_tensors(network)) {
+    if (!is_floating(entry.tensor.dtype())) continue;
+    INFO(entry.name);
+    const Tensor tensor = entry.learned ? entry.tensor.grad() : entry.tensor;
+    const auto& reference = golden[entry.learned ? "gradients" : "statistics"][entry.name];
+    CHECK(distance(entry.name, to_torch_layout(tensor, entry.kind == ParamKind::conv_weight), reference) <=
+          tolerance);
+    ++compared;
+  }
+  CHECK(compared == golden["gradients"].size() + golden["statistics"].size());
+}
+
+}  // namespace
+
+TEST_CASE("resnet-18 agrees with torchvision") {
+  std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/resnet18.json");
+  const auto golden = nlohmann::json::parse(in);
+  for (const char* stem : {"imagenet", "cifar"}) {
+    check_case(stem, golden[stem], float64, 1e-10);
+    check_case(stem, golden[stem], float32, 1e-5);
+  }
+}
+
+}  // namespace tsr::test
