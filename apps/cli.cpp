@@ -22,14 +22,25 @@ int report(const std::string& message, int code) {
   return code;
 }
 
-/// The sub-command that was chosen, or the program itself.
+/// The innermost sub-command that was chosen, or the program itself.
 const CLI::App& chosen(const CLI::App& app) {
   const auto given = app.get_subcommands();
-  return given.empty() ? app : *given.front();
+  return given.empty() ? app : chosen(*given.front());
 }
 
 std::string see_help(const CLI::App& app) {
-  return "see tessera " + (app.get_parent() == nullptr ? "" : app.get_name() + ' ') + "--help";
+  std::string words = "--help";
+  for (const CLI::App* command = &app; command != nullptr; command = command->get_parent())
+    words = command->get_name() + ' ' + words;
+  return "see " + words;
+}
+
+/// Names of the sub-commands that a command has.
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
 }
 
 std::vector<std::string> long_options(const CLI::App& app) {
@@ -47,10 +58,8 @@ std::string unexpected_argument(const CLI::App& app) {
   if (word.starts_with("-"))
     return text(word, ": unknown option; ",
                 did_you_mean(word.substr(0, word.find('=')), long_options(command)));
-  if (command.get_parent() != nullptr) return text(word, ": unexpected argument; ", see_help(command));
-  std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(sub->get_name());
+  const auto names = command_names(command);
+  if (names.empty()) return text(word, ": unexpected argument; ", see_help(command));
   return text(word, ": unknown command; ", did_you_mean(word, names));
 }
 
@@ -82,6 +91,8 @@ void declare(CLI::App& app) {
   add_pretrain_command(app);
   add_replay_command(app);
   add_embed_command(app);
+  add_eval_command(app);
+  add_demo_command(app);
   add_info_command(app);
 }
 
