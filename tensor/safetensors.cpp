@@ -31,15 +31,15 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;
 };
 
-Shape shape_of_entry(const std::string& where, const nlohmann::json& sizes) {
+Shape shape_of_entry(const std::string& where, const nlohmann::json& sizes, DType dtype) {
   TSR_CHECK_INPUT(sizes.is_array() && sizes.size() <= kMaxRank, where, ": shape must list at most ", kMaxRank,
                   " sizes");
   Shape shape;
-  std::int64_t count = 1;
+  std::int64_t bytes = size_of(dtype);
   for (const auto& size : sizes) {
     TSR_CHECK_INPUT(size.is_number_unsigned(), where, ": shape holds something that is not a size");
     shape.push_back(size.get<std::int64_t>());
-    TSR_CHECK_INPUT(!__builtin_mul_overflow(count, shape.back(), &count), where, ": shape is too large");
+    TSR_CHECK_INPUT(!__builtin_mul_overflow(bytes, shape.back(), &bytes), where, ": shape is too large");
   }
   return shape;
 }
@@ -53,9 +53,10 @@ Entry parse_entry(const std::string& file, const std::string& name, const nlohma
                       json["data_offsets"][0].is_number_unsigned() &&
                       json["data_offsets"][1].is_number_unsigned(),
                   where, ": header entry lacks dtype, shape or two data_offsets");
+  const DType dtype = dtype_of_entry(where, json["dtype"].get<std::string>());
   Entry entry{.name = name,
-              .dtype = dtype_of_entry(where, json["dtype"].get<std::string>()),
-              .shape = shape_of_entry(where, json["shape"]),
+              .dtype = dtype,
+              .shape = shape_of_entry(where, json["shape"], dtype),
               .begin = json["data_offsets"][0].get<std::uint64_t>(),
               .end = json["data_offsets"][1].get<std::uint64_t>()};
   TSR_CHECK_INPUT(entry.begin <= entry.end && entry.end <= data_bytes, where, ": data_offsets [", entry.begin,

@@ -93,7 +93,7 @@ TEST_CASE("headers that lie are refused by name") {
 TEST_CASE("shapes whose bytes overflow are refused") {
   // 2^61 elements of 8 bytes: the count fits 64 bits, the bytes wrap to 0.
   check_refused(R"({"x":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}})", 8,
-                "tensor 'x'");
+                "tensor 'x': shape is too large");
 }
 
 TEST_CASE("truncated files and impossible header lengths are refused") {

@@ -15,13 +15,13 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Things {
-  Linear layer{{.in = 2, .out = 2}};
-  Tensor queue = zeros({3});
-  Tensor absent;
+  Linear layer;
+  Tensor queue, absent;
   std::int64_t count = 0;
   double rate = 0;
-  Generator generator{0};
+  Generator generator;
 
+  Things() : layer({.in = 2, .out = 2}), queue(zeros({3})) {}
   void state(State& s) {
     s.module("layer", layer);
     s.tensor("queue", queue);
