@@ -61,9 +61,12 @@ Entry parse_entry(const std::string& file, const std::string& name, const nlohma
               .end = json["data_offsets"][1].get<std::uint64_t>()};
   TSR_CHECK_INPUT(entry.begin <= entry.end && entry.end <= data_bytes, where, ": data_offsets [", entry.begin,
                   ", ", entry.end, "] lie outside the ", data_bytes, " bytes of data");
-  const auto needed = static_cast<std::uint64_t>(entry.shape.numel() * size_of(entry.dtype));
-  TSR_CHECK_INPUT(entry.end - entry.begin == needed, where, ": data_offsets span ", entry.end - entry.begin,
-                  " bytes but ", entry.dtype, entry.shape, " needs ", needed);
+  std::int64_t needed = 0;
+  TSR_CHECK_INPUT(!__builtin_mul_overflow(entry.shape.numel(), size_of(entry.dtype), &needed), where,
+                  ": shape is too large");
+  TSR_CHECK_INPUT(entry.end - entry.begin == static_cast<std::uint64_t>(needed), where,
+                  ": data_offsets span ", entry.end - entry.begin, " bytes but ", entry.dtype, entry.shape,
+                  " needs ", needed);
   return entry;
 }
 

