@@ -111,7 +111,7 @@ void gaussian_blur(const Planes& image, int radius, float sigma) {
   thread_local std::vector<const float*> rows;
   line.resize(static_cast<std::size_t>(image.width + 2 * radius) + kPlaneLanes);
   scratch.resize(image.pixels() + kPlaneLanes);
-  rows.resize(static_cast<std::size_t>(2 * radius + 1));
+  rows.resize(2 * static_cast<std::size_t>(radius) + 1);
   const std::vector<float> weights = half_gaussian(radius, sigma);
   const auto& blur = HWY_DYNAMIC_DISPATCH(blur_plane);
   for (int c = 0; c < image.channels; ++c)

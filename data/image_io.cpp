@@ -23,7 +23,8 @@ using Bytes = std::span<const std::uint8_t>;
 
 std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
   std::error_code ignored;
-  TSR_CHECK_INPUT(!std::filesystem::is_directory(path, ignored), path.string(), ": is a folder, not an image");
+  TSR_CHECK_INPUT(!std::filesystem::is_directory(path, ignored), path.string(),
+                  ": is a folder, not an image");
   std::ifstream file(path, std::ios::binary);
   TSR_CHECK_INPUT(file, path.string(), ": cannot open: ", std::strerror(errno));
   std::vector<std::uint8_t> bytes;

@@ -97,7 +97,7 @@ Image draw(const Scene& scene, SignedDistance distance, RandomWords& noise) {
         const float shape = mix(scene.shape.first[c], scene.shape.second[c], shape_share);
         const float background = mix(scene.background.first[c], scene.background.second[c], background_share);
         const float value = std::clamp(mix(background, shape, inside) + grain, 0.f, 1.f);
-        image.at(row, column)[c] = static_cast<std::uint8_t>(255 * value + 0.5f);
+        image.at(row, column)[c] = static_cast<std::uint8_t>(std::lround(255 * value));
       }
     }
   }

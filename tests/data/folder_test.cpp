@@ -19,7 +19,9 @@ void put_file(const std::string& name, const fs::path& to) {
 TEST_CASE("each kind of image file decodes to the pixels that Pillow decodes") {
   std::ifstream file(fs::path(TESSERA_SOURCE_DIR) / "tests/golden/augment.json");
   const auto golden = nlohmann::json::parse(file);
-  for (const auto& [name, expected] : golden.at("files").items()) {
+  for (const auto& item : golden.at("files").items()) {
+    const std::string& name = item.key();
+    const auto& expected = item.value();
     const tsr::Image image = tsr::read_image(files_folder() / name);
     CAPTURE(name);
     REQUIRE(image.channels == 3);

@@ -60,7 +60,7 @@ TEST_CASE("damaged IDX files are refused with their name and the reason") {
   const TempFolder folder;
   auto error_of = [&](const Bytes& bytes, int rank = 3) {
     write_file(folder / "file", bytes);
-    const std::string text = input_error([&] { tsr::read_idx(folder / "file", rank); });
+    std::string text = input_error([&] { tsr::read_idx(folder / "file", rank); });
     CHECK(contains(text, (folder / "file").string()));
     return text;
   };

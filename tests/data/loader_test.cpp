@@ -103,8 +103,8 @@ TEST_CASE("a sample's views don't depend on the batch that it is in") {
   for (std::int64_t i = 0; i < 5; ++i) {
     CHECK(first.ids.data<std::int64_t>()[i] == 1000 + i);
     const auto place = std::find(ids.begin(), ids.end(), 1000 + i) - ids.begin();
-    CHECK(std::memcmp(all.views[1].data<float>() + place * 25, first.views[1].data<float>() + i * 25, 100) ==
-          0);
+    const float* in_all = all.views[1].data<float>() + place * 25;
+    CHECK(std::equal(in_all, in_all + 25, first.views[1].data<float>() + i * 25));
   }
 }
 

@@ -62,7 +62,7 @@ std::string input_error(Action action) {
   try {
     action();
   } catch (const tsr::InputError& error) {
-    const std::string text = error.what();
+    std::string text = error.what();
     CHECK(text.find('\n') == std::string::npos);
     return text;
   }
