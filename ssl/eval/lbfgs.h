@@ -16,7 +16,7 @@ struct LbfgsOptions {
   double gradient_tolerance = 1e-5;  ///< stop when no component of the gradient is larger
   double rounding = 1e-6;            ///< relative error to expect in f's values
   /// v ← H·v with H a symmetric positive guess at the inverse Hessian; the identity when empty.
-  std::function<void(std::vector<double>& v)> precondition;
+  std::function<void(std::vector<double>& v)> precondition = {};
 };
 
 struct LbfgsResult {
