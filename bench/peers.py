@@ -20,6 +20,9 @@ Cases (float32, eager, images in channels_last):
     sgemm_N                    C = A B with N x N matrices, into an existing C; N is 256, 512, 1024 or 2048
     conv3x3_fwd_CxS            3x3 convolution, padding 1, no bias, C to C channels, S x S pixels, 128 images
     conv3x3_fwdbwd_CxS         the same forward, then both gradients (of the images and of the weights)
+    batch_norm_relu_fwd_64x32  batch norm in training, then relu in place: 256 images, 64 channels, 32 x 32 pixels
+    batch_norm_relu_fwdbwd_64x32
+                               the same forward, then the gradients of images, weight and bias
     simclr_resnet18_step       a whole SimCLR training step: 128 samples of 32 x 32, two views each (256 images through
                                ResNet-18 with a 3x3 stem of stride 1 and no max-pool, width 64; projector 512 - 512 - 128
                                with batch norm after both layers; NT-Xent at 0.5), backward, and SGD with momentum 0.9 and
@@ -63,6 +66,23 @@ def conv3x3(channels, size, backward):
     return forward_backward if backward else forward
 
 
+def batch_norm_relu(backward):
+    images = torch.randn(256, 64, 32, 32).to(memory_format=torch.channels_last).requires_grad_(backward)
+    weight, bias = torch.ones(64).requires_grad_(backward), torch.zeros(64).requires_grad_(backward)
+    mean, variance = torch.zeros(64), torch.ones(64)
+    grad = torch.randn(256, 64, 32, 32).to(memory_format=torch.channels_last)
+
+    def forward():
+        normed = functional.batch_norm(images, mean, variance, weight, bias, training=True)
+        return functional.relu(normed, inplace=True)
+
+    def forward_without_tape():
+        with torch.no_grad():
+            return forward()
+
+    return (lambda: torch.autograd.grad(forward(), (images, weight, bias), grad)) if backward else forward_without_tape
+
+
 def nt_xent(projection, temperature):
     z = functional.normalize(projection, dim=1)
     rows = len(z)
@@ -96,6 +116,8 @@ def make_cases():
         for kind, backward in (("fwd", False), ("fwdbwd", True)):
             cases[f"conv3x3_{kind}_{channels}x{size}"] = (
                 lambda c=channels, s=size, b=backward: conv3x3(c, s, b))
+    for kind, backward in (("fwd", False), ("fwdbwd", True)):
+        cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
     return cases | {"simclr_resnet18_step": simclr_step}
 
 

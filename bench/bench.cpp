@@ -1,0 +1,218 @@
+// tessera-bench: ours beside the peers, taking turns in one run.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "bench/cases.h"
+#include "bench/peer.h"
+#include "tensor/cpu/instruction_set.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+#include "tensor/suggest.h"
+
+namespace tsr::bench {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  std::vector<std::string> names;
+  std::string json_file, python;
+  int threads = 0;
+};
+
+/// Seconds of each repetition.
+struct Samples {
+  std::vector<double> seconds;
+
+  double smallest() const { return *std::min_element(seconds.begin(), seconds.end()); }
+  double median() const {
+    std::vector<double> sorted = seconds;
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::nth_element(sorted.begin(), middle, sorted.end());
+    return *middle;
+  }
+};
+
+struct Result {
+  const Case& what;
+  Samples ours, theirs;  ///< theirs is empty without a peer
+};
+
+double time_of(const std::function<void()>& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Ours and theirs in turn, so that whatever else the machine does meets both: at least kFewest times, then
+/// until kSeconds are spent or kMost is reached.
+Result measure(const Case& what, Peer* peer) {
+  constexpr std::size_t kFewest = 5, kMost = 100;
+  constexpr double kSeconds = 3;
+  const std::function<void()> body = what.prepare();
+  body();
+  const bool both = peer != nullptr && peer->has(what.name);
+  Result result{what, {}, {}};
+  double spent = 0;
+  for (std::size_t i = 0; i < kFewest || (spent < kSeconds && i < kMost); ++i) {
+    result.ours.seconds.push_back(time_of(body));
+    spent += result.ours.seconds.back();
+    if (!both) continue;
+    result.theirs.seconds.push_back(peer->seconds(what.name));
+    spent += result.theirs.seconds.back();
+  }
+  return result;
+}
+
+std::string milliseconds(double seconds) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(seconds < 0.1 ? 3 : 1) << seconds * 1e3 << " ms";
+  return out.str();
+}
+
+/// " 217.3 GFLOP/s", or nothing where no work is stated.
+std::string rate(const Case& what, double seconds) {
+  if (what.work == 0) return "";
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(1) << " (" << what.work / seconds * 1e-9
+      << (what.unit == "flop" ? " GFLOP/s)" : " GB/s)");
+  return out.str();
+}
+
+std::string line_of(const Result& r, const std::string& peer) {
+  std::ostringstream out;
+  const double ours = r.ours.smallest();
+  out << std::left << std::setw(28) << r.what.name << " ours " << milliseconds(ours) << rate(r.what, ours);
+  if (r.theirs.seconds.empty()) {
+    out << "   no peer";
+  } else {
+    const double theirs = r.theirs.smallest();
+    out << "   " << peer << ' ' << milliseconds(theirs) << rate(r.what, theirs) << "   ratio " << std::fixed
+        << std::setprecision(2) << theirs / ours << " (medians " << r.theirs.median() / r.ours.median()
+        << ')';
+  }
+  return out.str();
+}
+
+json object_of(const Result& r, const std::string& peer) {
+  const auto in_ms = [](double seconds) { return seconds * 1e3; };
+  json object{{"name", r.what.name},
+              {"peer", nullptr},
+              {"ours", in_ms(r.ours.smallest())},
+              {"theirs", nullptr},
+              {"unit", "ms"},
+              {"ratio", nullptr},
+              {"ours_median", in_ms(r.ours.median())},
+              {"repetitions", r.ours.seconds.size()}};
+  if (r.theirs.seconds.empty()) return object;
+  object["peer"] = peer;
+  object["theirs"] = in_ms(r.theirs.smallest());
+  object["theirs_median"] = in_ms(r.theirs.median());
+  object["ratio"] = r.theirs.smallest() / r.ours.smallest();
+  return object;
+}
+
+json environment(const Peer* peer) {
+  json object{{"tessera",
+               {{"version", TESSERA_VERSION},
+                {"build", TESSERA_BUILD_TYPE},
+                {"compiler", TESSERA_COMPILER},
+                {"instructions", instruction_set()},
+                {"threads", thread_count()}}},
+              {"peer", nullptr}};
+  if (peer != nullptr) {
+    object["peer"] = peer->about();
+    object["peer"].erase("cases");
+  }
+  return object;
+}
+
+std::string heading(const Peer* peer) {
+  std::string line = text("Tessera ", TESSERA_VERSION, " (", TESSERA_BUILD_TYPE, ", ", TESSERA_COMPILER, ", ",
+                          instruction_set(), ", ", thread_count(), " threads)");
+  if (peer == nullptr)
+    return line + "; PyTorch is absent (./run bench --peers installs it, --python names one)";
+  const auto word = [&](const char* key) { return peer->about().at(key).get<std::string>(); };
+  return text(line, " beside ", word("peer"), ' ', word("version"), " (", word("flags"), ", ",
+              peer->about().at("threads").get<int>(),
+              " threads)\nminimum over repetitions taken in turn; a ratio "
+              "above 1 means that ours is faster");
+}
+
+/// The cases named, each by its name or a beginning of it; all of them when none is named.
+std::vector<Case> selected(const std::vector<std::string>& names) {
+  std::vector<Case> all = all_cases(), chosen;
+  if (names.empty()) return all;
+  std::vector<std::string> known;
+  for (const Case& c : all) known.push_back(c.name);
+  for (const std::string& name : names) {
+    bool found = false;
+    for (const Case& c : all) {
+      if (!c.name.starts_with(name)) continue;
+      chosen.push_back(c);
+      found = true;
+    }
+    TSR_CHECK_INPUT(found, name, ": no such case; ", did_you_mean(name, known));
+  }
+  return chosen;
+}
+
+void run(const Arguments& arguments) {
+  if (arguments.threads > 0) set_thread_count(arguments.threads);
+  const std::vector<Case> cases = selected(arguments.names);
+  std::ofstream file;
+  if (!arguments.json_file.empty()) {
+    file.open(arguments.json_file);
+    TSR_CHECK_INPUT(file, "--json ", arguments.json_file, ": can't be written");
+  }
+  std::ostream& objects = file.is_open() ? static_cast<std::ostream&>(file) : std::cout;
+  std::unique_ptr<Peer> peer;
+  if (!arguments.python.empty())
+    peer = std::make_unique<Peer>(arguments.python, TESSERA_PEER_SCRIPT, thread_count());
+  const std::string peer_name = peer ? peer->about().at("peer").get<std::string>() : "";
+  std::cout << heading(peer.get()) << '\n';
+  objects << environment(peer.get()).dump() << '\n';
+  for (const Case& c : cases) {
+    const Result result = measure(c, peer.get());
+    std::cout << line_of(result, peer_name) << std::endl;
+    objects << object_of(result, peer_name).dump() << std::endl;
+  }
+}
+
+int fail(const std::string& message, int code) {
+  std::cerr << "tessera-bench: error: " << message << '\n';
+  return code;
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("Measures Tessera beside its peers.");
+  Arguments arguments;
+  app.add_option("NAME", arguments.names, "cases, or beginnings of their names (default: all)");
+  app.add_option("--json", arguments.json_file, "write the JSON objects, one a line, to this file");
+  app.add_option("--python", arguments.python, "a Python with PyTorch, the peer");
+  app.add_option("--threads", arguments.threads, "threads, for us and the peer")->check(CLI::Range(1, 1024));
+  try {
+    app.parse(argc, argv);
+    run(arguments);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail(error.what(), 2);
+  } catch (const InputError& error) {
+    return fail(error.what(), 2);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace tsr::bench
+
+int main(int argc, char** argv) { return tsr::bench::main_of(argc, argv); }
