@@ -82,17 +82,18 @@ Tensor permute(const Tensor& x, const Shape& order) {
   Op op(kPermute, {x});
   TSR_CHECK(order.rank() == x.rank(), "permute: order ", order, " for ", describe(x),
             "; name each axis once");
-  Shape shape = x.shape(), strides = x.shape();
+  Shape shape = x.shape(), strides = x.shape(), sources = x.shape();
   unsigned seen = 0;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const int source = normalize_axis("permute", order[axis], x.rank());
+    sources[axis] = source;
     seen |= 1u << source;
     shape[axis] = x.shape()[source];
     strides[axis] = x.strides()[source];
   }
   TSR_CHECK(seen == (1u << x.rank()) - 1, "permute: order ", order, " doesn't name each axis once");
-  return op.record(x.as_strided(shape, strides, x.offset()), [order](const Tensor& grad, const Needs&) {
-    return Tensors{permute(grad, inverse(order))};
+  return op.record(x.as_strided(shape, strides, x.offset()), [sources](const Tensor& grad, const Needs&) {
+    return Tensors{permute(grad, inverse(sources))};
   });
 }
 
