@@ -1,8 +1,9 @@
 // Batch norm's four kernels. They are bound by memory: each reads its inputs once from there (the second pass
 // of the statistics finds its chunk in cache).
 #include <algorithm>
-#include <vector>
+#include <cstdint>
 
+#include "hwy/cache_control.h"
 #include "tensor/cpu/targets.h"
 #include "tensor/kernels.h"
 #include "tensor/parallel.h"
@@ -32,6 +33,15 @@ struct Chunks {
     count = (rows + size - 1) / size;
   }
   std::int64_t rows_of(std::int64_t chunk) const { return std::min(size, rows - chunk * size); }
+
+  /// Whether to write a result of x's shape around the caches: it is larger than they are, so that fetching
+  /// the lines that it overwrites would be wasted. Streaming needs whole, aligned vectors.
+  bool streams(const View& result) const {
+    constexpr std::int64_t kCacheBytes = std::int64_t{32} << 20, kAlignment = 64;
+    const std::int64_t row_bytes = channels * size_of(result.dtype);
+    return rows * row_bytes >= kCacheBytes && row_bytes % kAlignment == 0 &&
+           reinterpret_cast<std::uintptr_t>(result.data) % kAlignment == 0;
+  }
 
   /// Calls body(chunk, offset of its first element, its rows), in parallel.
   template <class Body>
@@ -113,6 +123,16 @@ void stats_of(Context& context, const View& x, const View& mean, const View& var
   });
 }
 
+/// Stores a vector, around the caches where `stream`.
+template <class D>
+HWY_INLINE void store(hn::Vec<D> v, D d, hn::TFromD<D>* to, bool stream) {
+  if (stream) {
+    hn::Stream(v, d, to);
+  } else {
+    hn::StoreU(v, d, to);
+  }
+}
+
 template <class T>
 void forward_of(Context& context, const View& x, const View& mean, const View& inv_std, const View& weight,
                 const View& bias, const View& residual, const View& y, bool relu) {
@@ -123,6 +143,7 @@ void forward_of(Context& context, const View& x, const View& mean, const View& i
   const T *source = x.as<T>(), *middle = mean.as<T>(), *shift = bias.as<T>();
   const T* const other = residual.data == nullptr ? nullptr : residual.as<T>();
   T* const target = y.as<T>();
+  const bool stream = chunks.streams(y);
   chunks.run([&](std::int64_t, std::int64_t first, std::int64_t rows) HWY_ATTR {
     for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
       const auto m = hn::LoadU(d, middle + c), s = hn::LoadU(d, scale + c), b = hn::LoadU(d, shift + c);
@@ -131,9 +152,10 @@ void forward_of(Context& context, const View& x, const View& mean, const View& i
         auto v = hn::MulAdd(hn::Sub(hn::LoadU(d, source + i), m), s, b);
         if (other != nullptr) v = hn::Add(v, hn::LoadU(d, other + i));
         if (relu) v = hn::IfThenZeroElse(hn::Lt(v, hn::Zero(d)), v);
-        hn::StoreU(v, d, target + i);
+        store(v, d, target + i, stream);
       }
     });
+    hwy::FlushStream();
   });
 }
 
@@ -210,6 +232,7 @@ void backward_of(const View& grad, const View& x, const View& y, const View& mea
   const T* const output = relu ? y.as<T>() : nullptr;
   T* const target = grad_x.as<T>();
   T* const passed = grad_residual.data == nullptr ? nullptr : grad_residual.as<T>();
+  const bool stream = chunks.streams(grad_x), stream_passed = chunks.streams(grad_residual);
   chunks.run([&](std::int64_t, std::int64_t first, std::int64_t rows) HWY_ATTR {
     for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
       const auto m = hn::LoadU(d, middle + c), a = hn::LoadU(d, factors.a + c),
@@ -218,10 +241,11 @@ void backward_of(const View& grad, const View& x, const View& y, const View& mea
         const std::int64_t i = first + at + r * channels;
         const auto g = masked(d, gradient, output, i);
         const auto centred = hn::Sub(hn::LoadU(d, source + i), m);
-        hn::StoreU(hn::MulAdd(a, g, hn::MulAdd(b, centred, k)), d, target + i);
-        if (passed != nullptr) hn::StoreU(g, d, passed + i);
+        store(hn::MulAdd(a, g, hn::MulAdd(b, centred, k)), d, target + i, stream);
+        if (passed != nullptr) store(g, d, passed + i, stream_passed);
       }
     });
+    hwy::FlushStream();
   });
 }
 

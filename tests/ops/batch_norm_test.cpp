@@ -1,5 +1,6 @@
 // Cases of batch norm, and what it promises about running statistics, large means and several processes.
 #include <cmath>
+#include <cstring>
 #include <doctest/doctest.h>
 
 #include "autograd/ops.h"
@@ -172,6 +173,33 @@ TEST_CASE("two processes normalise by their common statistics") {
   CHECK(largest_difference(weight_grads[0] + weight_grads[1], whole_weight.grad()) < 1e-12);
   for (const Tensor& ours : means) CHECK(largest_difference(ours, mean) < 1e-12);
   for (const Tensor& ours : variances) CHECK(largest_difference(ours, variance) < 1e-12);
+}
+
+/// What the two kernels that write tensors of x's shape give for some rows: y, grad_x and grad_residual,
+/// below one another. The statistics and sums are those of the caller.
+Tensor written_by_kernels(const Tensor& x, const Tensor& grad, const Tensors& channels) {
+  const Tensor &mean = channels[0], &inv_std = channels[1], &weight = channels[2], &bias = channels[3];
+  const Tensor y = empty(x.shape()), grad_x = empty(x.shape()), grad_residual = empty(x.shape());
+  Context context(Device::cpu);
+  batch_norm_fwd(context, x.view(), mean.view(), inv_std.view(), weight.view(), bias.view(), grad.view(),
+                 y.view(), true);
+  batch_norm_bwd(context, grad.view(), x.view(), y.view(), mean.view(), inv_std.view(), weight.view(),
+                 bias.view(), mean.view(), 1000, grad_x.view(), grad_residual.view(), true);
+  return stack({y, grad_x, grad_residual}, 0);
+}
+
+TEST_CASE("batch norm gives the same bits for a tensor larger than the caches as for its parts") {
+  Generator generator(10);
+  const std::int64_t rows = (std::int64_t{1} << 17) + 6, channels = 64, half = rows / 2;
+  const Tensor x = uniform({rows, channels}, generator, -2, 2),
+               grad = uniform({rows, channels}, generator, -2, 2);
+  Tensors per_channel;
+  for (int i = 0; i < 4; ++i) per_channel.push_back(uniform({channels}, generator, 0.5, 2));
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    return written_by_kernels(slice(x, 0, begin, end), slice(grad, 0, begin, end), per_channel);
+  };
+  const Tensor whole = part(0, rows), parts = concat({part(0, half), part(half, rows)}, 1);
+  CHECK(std::memcmp(whole.raw(), parts.raw(), static_cast<std::size_t>(whole.numel()) * sizeof(float)) == 0);
 }
 
 TEST_CASE("batch norm says what doesn't fit") {
