@@ -120,7 +120,7 @@ Tensor argmax(const Tensor& x) {
   const Tensor rows = x.strides()[last] == 1 ? x : x.clone();
   Shape shape = x.shape();
   shape.erase(last);
-  const Tensor index = op.empty(shape, int64);
+  Tensor index = op.empty(shape, int64);
   argmax_fwd(op, rows.view(), index.view());
   return index;
 }

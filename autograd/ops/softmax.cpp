@@ -17,7 +17,7 @@ Shape without_last(Shape shape) {
 }
 
 Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x) {
-  const Tensor y = op.empty(x.shape());
+  Tensor y = op.empty(x.shape());
   kernel(op, with_rows(x).view(), y.view());
   return y;
 }

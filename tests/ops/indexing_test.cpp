@@ -34,7 +34,7 @@ Tensor sized(const Tensor& x, int axis, std::int64_t size) {
 
 /// index_select (index of one axis) and gather (index of three).
 Tensor pick(const Tensor& x, const Tensor& index, int axis) {
-  const Tensor y = index.rank() == 1 ? sized(x, axis, index.numel()) : zeros(index.shape(), float64);
+  Tensor y = index.rank() == 1 ? sized(x, axis, index.numel()) : zeros(index.shape(), float64);
   for_each(y.shape(), [&](const Position& p, std::int64_t flat) {
     Position from = p;
     from[axis] = index.data<std::int64_t>()[index.rank() == 1 ? p[axis] : flat];
@@ -45,7 +45,7 @@ Tensor pick(const Tensor& x, const Tensor& index, int axis) {
 
 /// index_add and scatter_add.
 Tensor put(const Tensor& x, const Tensor& index, int axis, std::int64_t count) {
-  const Tensor y = sized(x, axis, count);
+  Tensor y = sized(x, axis, count);
   for_each(x.shape(), [&](const Position& p, std::int64_t flat) {
     Position to = p;
     to[axis] = index.data<std::int64_t>()[index.rank() == 1 ? p[axis] : flat];

@@ -73,6 +73,7 @@ TEST_CASE("several threads may call at once") {
   const Threads scope(3);
   std::atomic<std::int64_t> total{0};
   std::vector<std::thread> callers;
+  callers.reserve(4);
   for (int caller = 0; caller < 4; ++caller)
     callers.emplace_back([&] {
       for (int round = 0; round < 200; ++round)

@@ -16,7 +16,9 @@ std::string printed(const Tensor& tensor) {
 
 TEST_CASE("a handle shares, a clone doesn't") {
   const Tensor x = from_values({1, 2, 3, 4}, {2, 2});
-  const Tensor handle = x, copy = x.clone(), window = x.as_strided({2}, {2}, 1);
+  Tensor handle;
+  handle = x;
+  const Tensor copy = x.clone(), window = x.as_strided({2}, {2}, 1);
   x.data<float>()[1] = 9;
   CHECK(handle.is_same(x));
   CHECK(handle.data<float>()[1] == 9);
@@ -53,7 +55,8 @@ TEST_CASE("copies follow any strides, broadcast and convert") {
 
 TEST_CASE("swap_storage changes what every copy of the handle shows") {
   Tensor x = zeros({2});
-  const Tensor copy = x;
+  Tensor copy;
+  copy = x;
   x.swap_storage(from_values({1, 2, 3}, {3}));
   CHECK(copy.shape() == Shape{3});
   CHECK(copy.data<float>()[2] == 3);
