@@ -220,9 +220,10 @@ struct ReluBackward {
   void name##_f64(View a, View b, View y) { binary<double, Functor>(a, b, y); }
 UNARY(neg, Neg)
 UNARY(abs, Abs)
-UNARY(sqrt, Sqrt) UNARY(relu, Relu) UNARY(sign, Sign) UNARY(exp, Exp) UNARY(log, Log) UNARY(sigmoid, Sigmoid)
-    UNARY(tanh, Tanh) BINARY(add, Add) BINARY(sub, Sub) BINARY(mul, Mul) BINARY(div, Div)
-        BINARY(maximum, Maximum) BINARY(minimum, Minimum) BINARY(relu_backward, ReluBackward)
+UNARY(sqrt, Sqrt)
+UNARY(relu, Relu) UNARY(sign, Sign) UNARY(exp, Exp) UNARY(log, Log) UNARY(sigmoid, Sigmoid) UNARY(tanh, Tanh)
+    BINARY(add, Add) BINARY(sub, Sub) BINARY(mul, Mul) BINARY(div, Div) BINARY(maximum, Maximum)
+        BINARY(minimum, Minimum) BINARY(relu_backward, ReluBackward)
 #undef UNARY
 #undef BINARY
 
@@ -260,7 +261,8 @@ namespace {
   }();
 UNARY(neg, neg_fwd)
 UNARY(abs, abs_fwd)
-UNARY(sqrt, sqrt_fwd) UNARY(relu, relu_fwd) UNARY(sign, sign_fwd) UNARY(exp, exp_fwd) UNARY(log, log_fwd)
+UNARY(sqrt, sqrt_fwd)
+UNARY(relu, relu_fwd) UNARY(sign, sign_fwd) UNARY(exp, exp_fwd) UNARY(log, log_fwd)
     UNARY(sigmoid, sigmoid_fwd) UNARY(tanh, tanh_fwd) BINARY(add, add_fwd) BINARY(sub, sub_fwd)
         BINARY(mul, mul_fwd) BINARY(div, div_fwd) BINARY(maximum, maximum_fwd) BINARY(minimum, minimum_fwd)
             BINARY(relu_backward, relu_bwd)
