@@ -31,7 +31,7 @@ const CLI::App& chosen(const CLI::App& app) {
 std::string see_help(const CLI::App& app) {
   std::string words = "--help";
   for (const CLI::App* command = &app; command != nullptr; command = command->get_parent())
-    words = command->get_name() + ' ' + words;
+    words.insert(0, command->get_name() + ' ');
   return "see " + words;
 }
 

@@ -100,7 +100,7 @@ void run(const Options& o, bool knn) {
 }
 
 std::shared_ptr<Options> add_common_options(CLI::App& command) {
-  const auto o = std::make_shared<Options>();
+  auto o = std::make_shared<Options>();
   command.add_option("--model", o->model, "a run's folder or an encoder file")
       ->type_name("DIR|FILE")
       ->required();
