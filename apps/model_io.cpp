@@ -89,7 +89,7 @@ std::filesystem::path encoder_file(const std::filesystem::path& path) {
     TSR_CHECK_INPUT(std::filesystem::exists(path), path.string(), ": no such file or folder");
     return path;
   }
-  const std::filesystem::path file = path / "model.safetensors";
+  std::filesystem::path file = path / "model.safetensors";
   TSR_CHECK_INPUT(std::filesystem::exists(file), path.string(),
                   ": holds no model.safetensors; a run writes it when it is complete");
   return file;
