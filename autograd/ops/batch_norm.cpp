@@ -84,7 +84,7 @@ void update_running(const Statistics& s, const Tensor& running_mean, const Tenso
 Tensor inverse_std(const Tensor& variance, double epsilon) { return 1.0 / sqrt(variance + epsilon); }
 
 Tensor normalise(Op& op, const Operands& in, const Tensor& mean, const Tensor& inv_std, bool relu) {
-  const Tensor y = op.empty(in.x.shape());
+  Tensor y = op.empty(in.x.shape());
   batch_norm_fwd(op, in.x.view(), mean.view(), inv_std.view(), in.weight.view(), in.bias.view(),
                  in.residual_view(), y.view(), relu);
   return y;
@@ -120,7 +120,7 @@ struct TrainingTape {
 
   static Tensor sum_over_processes(const Tensor& local) {
     if (Group::current().size() == 1) return local;
-    const Tensor sum = local.clone();
+    Tensor sum = local.clone();
     Group::current().all_reduce(sum);
     return sum;
   }
