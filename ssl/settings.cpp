@@ -70,7 +70,7 @@ bool Settings::flag(const std::string& key, bool fallback) {
 std::string Settings::choice(const std::string& key, const std::string& fallback,
                              const std::vector<std::string>& allowed) {
   const std::string* given = find(key);
-  const std::string value = given ? *given : fallback;
+  std::string value = given ? *given : fallback;
   std::string list;
   for (const std::string& name : allowed) list += ' ' + name;
   TSR_CHECK_INPUT(allowed.empty() || std::ranges::find(allowed, value) != allowed.end(), "setting ", key, "=",

@@ -122,6 +122,7 @@ Judged<KnnSetting> judge_knn(const EvalData& data, std::int64_t per_class, const
   }
   const KnnSetting& chosen = best.judged->setting;
   std::vector<double> test;
+  test.reserve(draws.size());
   for (const LabelledFeatures& bank : draws)
     test.push_back(accuracy(knn_classify(search(bank, data.test, chosen.k, chosen.centred), bank.labels,
                                          data.classes, chosen.k, chosen.temperature),
@@ -138,6 +139,7 @@ Judged<ProbeSetting> judge_linear(const EvalData& data, std::int64_t per_class,
   std::vector<LinearProbe> kept;
   for (const ProbeScaling scaling : options.scalings) {
     std::vector<ProbeFitter> fitters;
+    fitters.reserve(draws.size());
     for (const LabelledFeatures& train : draws)
       fitters.emplace_back(train.features, train.labels, data.classes, scaling);
     for (const double decay : options.weight_decays) {
@@ -153,6 +155,7 @@ Judged<ProbeSetting> judge_linear(const EvalData& data, std::int64_t per_class,
     }
   }
   std::vector<double> test;
+  test.reserve(kept.size());
   for (const LinearProbe& probe : kept) test.push_back(accuracy(probe(data.test.features), data.test.labels));
   best.judged->test = score_of(test);
   return *best.judged;

@@ -184,7 +184,9 @@ bool pack_patches_b(const void* state, const PanelRequest<T>& r) {
 
 template <class T>
 Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
-  const auto& [data, map] = *static_cast<const PixelColumns<T>*>(state);
+  const auto& columns = *static_cast<const PixelColumns<T>*>(state);
+  const T* data = columns.data;
+  const auto& map = columns.map;
   const int64_t step = map.span_step();
   for_each_span(map.order, r.depth_begin, r.depth,
                 [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
