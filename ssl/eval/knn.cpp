@@ -9,8 +9,9 @@
 namespace tsr {
 namespace {
 
-/// Similarities held at a time, in elements: 32 MiB of float32.
-constexpr std::int64_t kBlockElements = std::int64_t{1} << 23;
+/// Similarities held at a time, in elements: 128 MiB of float32. Fewer would pack the bank for the matrix
+/// product too often.
+constexpr std::int64_t kBlockElements = std::int64_t{1} << 25;
 
 /// What voting needs of the neighbours, on the host.
 struct Ballot {

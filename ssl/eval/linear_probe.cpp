@@ -1,10 +1,12 @@
 #include "ssl/eval/linear_probe.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "autograd/ops.h"
-#include "ssl/eval/cholesky.h"
 #include "ssl/eval/lbfgs.h"
+#include "ssl/eval/spd_inverse.h"
 
 namespace tsr {
 namespace {
@@ -75,16 +77,18 @@ LinearProbe ProbeFitter::fit(double weight_decay, int max_iterations, double gra
   // The Hessian is at most ½·XᵀX/N + λ for W (and ½ for b, X being centred), whatever the parameters.
   const Tensor bound = gram_ / 2.0;
   add_to_diagonal(bound, weight_decay);
-  const Cholesky factor(bound);
+  const Tensor inverse = spd_inverse(bound);
   const std::size_t bias = parameters_.size() - static_cast<std::size_t>(classes_);
+  LbfgsOptions options{.max_iterations = max_iterations, .gradient_tolerance = gradient_tolerance};
+  options.precondition = [&](std::vector<double>& v) {
+    const Tensor weight = from_values(std::span<const double>(v.data(), bias), {dims_, classes_});
+    const Tensor product = matmul(inverse, weight);
+    std::copy_n(product.data<double>(), bias, v.data());
+    for (std::size_t i = bias; i < v.size(); ++i) v[i] *= 2;
+  };
   LbfgsResult result =
       lbfgs([&](const auto& x, auto& gradient) { return objective(weight_decay, x, gradient); }, parameters_,
-            {.max_iterations = max_iterations,
-             .gradient_tolerance = gradient_tolerance,
-             .precondition = [&](auto& v) {
-               factor.solve(v.data(), classes_);
-               for (std::size_t i = bias; i < v.size(); ++i) v[i] *= 2;
-             }});
+            options);
   parameters_ = std::move(result.x);
   LinearProbe probe = unscaled();
   probe.iterations = result.iterations;

@@ -38,7 +38,7 @@ class ProbeFitter {
   /// features [N, D] (float32 or float64), labels int64 [N] in 0 … classes-1.
   ProbeFitter(const Tensor& features, Tensor labels, std::int64_t classes, ProbeScaling scaling);
   /// weight_decay > 0.
-  LinearProbe fit(double weight_decay, int max_iterations = 200, double gradient_tolerance = 1e-5);
+  LinearProbe fit(double weight_decay, int max_iterations = 200, double gradient_tolerance = 1e-4);
 
  private:
   double objective(double weight_decay, const std::vector<double>& x, std::vector<double>& gradient) const;

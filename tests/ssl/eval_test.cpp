@@ -5,10 +5,10 @@
 
 #include "autograd/ops.h"
 #include "nn/layers.h"
-#include "ssl/eval/cholesky.h"
 #include "ssl/eval/features.h"
 #include "ssl/eval/lbfgs.h"
 #include "ssl/eval/protocol.h"
+#include "ssl/eval/spd_inverse.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 
@@ -170,7 +170,7 @@ TEST_CASE("kNN classifies as the plain loop does, ties included") {
 
 TEST_CASE("kNN works through more queries than fit into one block") {
   Generator generator(8);
-  const Tensor bank = unit_features(normal({300'000, 2}, generator));
+  const Tensor bank = unit_features(normal({600'000, 2}, generator));
   const Tensor queries = slice(bank, 0, 0, 60, 1);
   const Neighbours found = nearest_neighbours(queries, bank, 3);
   for (std::int64_t q = 0; q < 60; ++q) {
@@ -199,18 +199,26 @@ TEST_CASE("kNN's grid agrees with classifying one setting at a time") {
   CHECK_THROWS_AS(nearest_neighbours(data.test.features, data.train.features, 601), Error);
 }
 
-TEST_CASE("Cholesky solves across blocks, and refuses what is not positive definite") {
+TEST_CASE("The inverse inverts across blocks, and refuses what is not positive definite") {
   Generator generator(3);
   const std::int64_t n = 150;
   const Tensor root = normal({n, n}, generator, 0, 1, float64);
   const Tensor matrix = matmul(root, transpose(root));
   for (std::int64_t i = 0; i < n; ++i) matrix.data<double>()[i * n + i] += 1;
-  const Tensor x = normal({n, 2}, generator, 0, 1, float64);
-  const Tensor b = matmul(matrix, x);
-  Cholesky(matrix).solve(b.data<double>(), 2);
-  CHECK(largest_difference(values(b), values(x)) < 1e-9);
+  const Tensor inverse = spd_inverse(matrix), product = matmul(inverse, matrix);
+  for (std::int64_t i = 0; i < n * n; ++i)
+    CHECK(product.data<double>()[i] == doctest::Approx(i % (n + 1) == 0 ? 1 : 0).epsilon(1e-9));
+
+  // Ill-conditioned: a spectrum from 1 to 1e-8.
+  const Tensor hilbert = empty({n, n}, float64);
+  for (std::int64_t i = 0; i < n * n; ++i)
+    hilbert.data<double>()[i] = 1.0 / static_cast<double>(i / n + i % n + 1) + (i % (n + 1) == 0 ? 1e-8 : 0);
+  const Tensor nearly = matmul(spd_inverse(hilbert), hilbert);
+  for (std::int64_t i = 0; i < n * n; ++i)
+    CHECK(std::abs(nearly.data<double>()[i] - (i % (n + 1) == 0 ? 1 : 0)) < 1e-4);
+
   matrix.data<double>()[140 * n + 140] = -1;
-  CHECK_THROWS_AS(Cholesky{matrix}, Error);
+  CHECK_THROWS_AS(spd_inverse(matrix), Error);
 }
 
 TEST_CASE("L-BFGS minimises an ill-conditioned quadratic") {
