@@ -29,6 +29,8 @@ const std::map<std::string, nlohmann::json>& presets() {
          {{"width", 32},
           {"stem", "small"},
           {"temperature", 0.2},
+          {"crop_min", 0.15},
+          {"jitter_strength", 0.875},
           {"optimizer", "sgd"},
           {"learning_rate", 0.06}}}}}};
   return table;
