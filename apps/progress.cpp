@@ -69,10 +69,12 @@ std::string progress_line(const ProgressReport& report, int width) {
   constexpr int kAroundBar = 7;  // brackets and percentage
   std::string line;
   for (const std::string& field : fields(report)) {
-    const std::string grown = line.empty() ? field : line + "  " + field;
+    std::string grown = line;
+    if (!grown.empty()) grown += "  ";
+    grown += field;
     const int bar_room = width == 0 ? 0 : kBarMin + kAroundBar + 2;
     if (width > 0 && static_cast<int>(grown.size()) + bar_room > width) break;
-    line = grown;
+    line = std::move(grown);
   }
   const int cells = std::min(kBarMax, width - static_cast<int>(line.size()) - kAroundBar - 2);
   if (width == 0 || cells < 1) return line;

@@ -85,7 +85,7 @@ void list_replay_state(ReplayOptions o, std::ostream& out) {
   constexpr std::int64_t kChannels = 3, kSmallSide = 32;
   const MethodInfo& info = find_method(o.method);
   const auto method = make_method(o, kChannels, kSmallSide);
-  Trainer(*method, {}, o.settings);
+  const Trainer reads_its_settings(*method, {}, o.settings);
   o.settings.check_all_read();
   for (const auto& [name, tensor] : torch_state_dict(*method))
     out << "--init   " << name << "  " << describe(tensor) << '\n';
