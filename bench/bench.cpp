@@ -150,6 +150,7 @@ std::vector<Case> selected(const std::vector<std::string>& names) {
   std::vector<Case> all = all_cases(), chosen;
   if (names.empty()) return all;
   std::vector<std::string> known;
+  known.reserve(all.size());
   for (const Case& c : all) known.push_back(c.name);
   for (const std::string& name : names) {
     bool found = false;

@@ -80,7 +80,7 @@ nlohmann::json Peer::ask(const nlohmann::json& request) {
   const std::string received_text = received ? answer : "";
   std::free(answer);
   TSR_CHECK(received, "bench: the peer ", python_, " ended without an answer to ", request.dump());
-  const nlohmann::json parsed = nlohmann::json::parse(received_text, nullptr, false);
+  nlohmann::json parsed = nlohmann::json::parse(received_text, nullptr, false);
   TSR_CHECK(parsed.is_object(), "bench: the peer ", python_, " answered '", received_text, "', not JSON");
   return parsed;
 }
