@@ -12,7 +12,7 @@ constexpr std::int64_t kPlainSize = 48;  // up to here plain loops beat matrix p
 /// L of matrix = L·Lᵀ.
 Tensor plain_cholesky(const Tensor& matrix) {
   const std::int64_t n = matrix.size(0);
-  const Tensor result = matrix.clone();
+  Tensor result = matrix.clone();
   double* l = result.data<double>();
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j <= i; ++j) {
@@ -28,7 +28,7 @@ Tensor plain_cholesky(const Tensor& matrix) {
 Tensor plain_triangle_inverse(const Tensor& triangle) {
   const std::int64_t n = triangle.size(0);
   const double* l = triangle.data<double>();
-  const Tensor result = zeros({n, n}, float64);
+  Tensor result = zeros({n, n}, float64);
   double* k = result.data<double>();
   for (std::int64_t j = 0; j < n; ++j)
     for (std::int64_t i = j; i < n; ++i) {
