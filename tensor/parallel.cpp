@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -29,7 +30,7 @@ int quota_cpus() {
     std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
     std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
   }
-  return quota > 0 && period > 0 ? std::max(1, static_cast<int>(quota / period + 0.5)) : 1 << 20;
+  return quota > 0 && period > 0 ? std::max(1, static_cast<int>(std::lround(quota / period))) : 1 << 20;
 }
 
 int default_threads() {

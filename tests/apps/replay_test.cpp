@@ -51,7 +51,7 @@ std::map<std::string, double> distances(const TensorMap& final_state) {
   std::map<std::string, double> result;
   for (const auto& [name, move] : moves) {
     if (!final_state.contains(name)) continue;
-    const Tensor ours = final_state.at(name);
+    const Tensor& ours = final_state.at(name);
     REQUIRE(ours.dtype() == float64);
     REQUIRE(ours.shape() == move.shape());
     double off = 0, total = 0;
@@ -82,9 +82,9 @@ TEST_CASE("replay moves every tensor as PyTorch does") {
   std::string printed;
   const auto found = distances(final_state(scratch, (kGolden / "init.safetensors").string(), {}, &printed));
   CHECK(found.size() == read_safetensors(kGolden / "moves.safetensors").tensors.size());
-  for (const auto& [name, distance] : found) {
-    INFO(name);
-    CHECK(distance <= kTolerance);
+  for (const auto& entry : found) {
+    INFO(entry.first);
+    CHECK(entry.second <= kTolerance);
   }
   std::istringstream ours(printed), theirs(read_text(kGolden / "steps.jsonl"));
   int steps = 0;
@@ -116,9 +116,9 @@ TEST_CASE("replay differs without any one ingredient") {
     init = (scratch.path() / "init.safetensors").string();
     write_safetensors(init, without);
   }
-  for (const auto& [name, distance] : distances(final_state(scratch, init, change))) {
-    INFO(name);
-    CHECK(distance > 1000 * kTolerance);
+  for (const auto& entry : distances(final_state(scratch, init, change))) {
+    INFO(entry.first);
+    CHECK(entry.second > 1000 * kTolerance);
   }
 }
 

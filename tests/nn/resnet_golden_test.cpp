@@ -40,7 +40,7 @@ Tensor filled(const std::string& name, const Shape& shape, double scale, double 
 Tensor formula(const std::string& name, const Shape& shape) {
   if (shape.rank() > 1) {
     double scale = 1;
-    const auto fan_in = static_cast<double>(shape.numel() / shape[0]);
+    const auto fan_in = static_cast<double>(shape.numel()) / static_cast<double>(shape[0]);
     while (scale * scale * fan_in > 6) scale /= 2;
     return filled(name, shape, scale, 0);
   }

@@ -30,7 +30,7 @@ class ThreadGroup final : public Group {
   Tensor all_gather(const Tensor& tensor) override {
     const Tensors parts = meet(tensor);
     NoGrad guard;
-    const Tensor all = concat(parts, 0);
+    Tensor all = concat(parts, 0);
     meet_.arrive_and_wait();
     return all;
   }
