@@ -20,7 +20,7 @@ namespace tsr {
 namespace {
 
 constexpr const char* kPreset = "quick";
-constexpr std::int64_t kSteps = 450;  // about four minutes on two cores
+constexpr std::int64_t kSteps = 500;  // about four minutes on two cores
 constexpr std::int64_t kBatchNormImages = 10'240;
 
 struct Options {

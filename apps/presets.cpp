@@ -28,11 +28,12 @@ const std::map<std::string, nlohmann::json>& presets() {
         {"settings",
          {{"width", 32},
           {"stem", "small"},
-          {"temperature", 0.2},
+          {"temperature", 0.15},
           {"crop_min", 0.15},
+          {"flip", 0},
           {"jitter_strength", 0.875},
           {"optimizer", "sgd"},
-          {"learning_rate", 0.06}}}}}};
+          {"learning_rate", 0.16}}}}}};
   return table;
 }
 
