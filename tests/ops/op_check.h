@@ -21,8 +21,8 @@ Failures check_second_derivatives(const OpCase& op_case);
 
 /// Whose ops and slots: of the whole program, or only of what is linked to libtessera.
 enum class Scope { all, outside };
-/// Ops without a case; slots without a case or without a CPU kernel for float32 or float64; cases of an op or
-/// a slot that doesn't exist.
+/// Ops without a case; slots without a case or without a CPU kernel for float32 or float64; slots that a case
+/// names but that don't exist.
 Failures check_registry(Scope scope);
 
 /// A whole test program: every check of every case, and check_registry(Scope::outside). Prints a line a case
