@@ -1,6 +1,7 @@
 #include "apps/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
@@ -14,11 +15,17 @@ namespace {
 
 constexpr int kRuntimeFailure = 1, kUsage = 2;
 
-int report(const std::string& message, int code) {
+/// The name by which the program was called, without its folder.
+std::string program_name(int argc, char** argv) {
+  const std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "";
+  return name.empty() ? "tessera" : name;
+}
+
+int report(const CLI::App& app, const std::string& message, int code) {
   std::string line = message;
   for (char& c : line)
     if (c == '\n' || c == '\r') c = ' ';
-  std::cerr << "tessera: error: " << line << '\n';
+  std::cerr << app.get_name() << ": error: " << line << '\n';
   return code;
 }
 
@@ -99,7 +106,7 @@ void declare(CLI::App& app) {
 }  // namespace
 
 int run_command(int argc, char** argv) {
-  CLI::App app("Tessera: self-supervised learning from scratch.", "tessera");
+  CLI::App app("Tessera: self-supervised learning from scratch.", program_name(argc, argv));
   try {
     declare(app);
     app.parse(argc, argv);
@@ -107,13 +114,13 @@ int run_command(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return report(usage_message(app, error), kUsage);
+    return report(app, usage_message(app, error), kUsage);
   } catch (const InputError& error) {
-    return report(error.what(), kUsage);
+    return report(app, error.what(), kUsage);
   } catch (const std::bad_alloc&) {
-    return report("memory: not enough of it; try a smaller batch", kRuntimeFailure);
+    return report(app, "memory: not enough of it; try a smaller batch", kRuntimeFailure);
   } catch (const std::exception& error) {
-    return report(error.what(), kRuntimeFailure);
+    return report(app, error.what(), kRuntimeFailure);
   }
 }
 

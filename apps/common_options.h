@@ -2,11 +2,20 @@
 // Options that several sub-commands share.
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
 namespace tsr {
+
+/// "a, b, c": for the help of an option that takes a name.
+inline std::string joined(const std::vector<std::string>& words, const char* separator = ", ") {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : separator) + word;
+  return line;
+}
 
 /// --threads N, applied as soon as it is parsed.
 inline void add_threads_option(CLI::App& command) {

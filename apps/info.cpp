@@ -4,21 +4,18 @@
 #include <iostream>
 #include <unistd.h>
 
+#include "apps/augmentations.h"
 #include "apps/commands.h"
+#include "apps/common_options.h"
 #include "apps/run_config.h"
 #include "data/dataset.h"
+#include "ssl/encoders.h"
 #include "ssl/method.h"
 #include "tensor/cpu/instruction_set.h"
 #include "tensor/parallel.h"
 
 namespace tsr {
 namespace {
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
-  return line;
-}
 
 void row(const char* name, const std::string& value) {
   std::cout << name << std::string(14 - std::string_view(name).size(), ' ') << value << '\n';
@@ -50,8 +47,10 @@ void print_info() {
   row("instructions", std::string(instruction_set()));
   row("threads", std::to_string(thread_count()));
   row("memory", memory_text());
-  row("methods", joined(method_names()));
-  row("presets", joined(preset_names()));
+  row("methods", joined(method_names(), " "));
+  row("presets", joined(preset_names(), " "));
+  row("encoders", joined(encoder_names(), " "));
+  row("augmentations", joined(augmentation_names(), " "));
   std::cout << "data folders\n";
   for (const auto& folder : dataset_folders())
     std::cout << "  " << folder.string() << (std::filesystem::is_directory(folder) ? "" : " (not there)")

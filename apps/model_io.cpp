@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/state.h"
-#include "ssl/method.h"
+#include "ssl/encoders.h"
 
 namespace tsr {
 namespace {

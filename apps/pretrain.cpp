@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "apps/augmentation_settings.h"
+#include "apps/augmentations.h"
 #include "apps/interrupt.h"
 #include "apps/model_io.h"
 #include "apps/progress.h"
@@ -92,14 +92,14 @@ void Run::make_method() {
   EncoderModel model = new_encoder(std::move(info), config.settings);
   if (!config.from.empty()) load_encoder_weights(*model.encoder, config.from);
   model_info_ = std::move(model.info);
-  method_ = method_info_.make(std::move(model.encoder), config.settings);
+  method_ = tsr::make_method(method_info_, std::move(model.encoder), config.settings, config.seed);
   method_->to(dtype_);
 }
 
 void Run::make_loader() {
   RunConfig& config = options_.config;
-  const auto augmentation = std::make_shared<RandomAugmentation>(
-      read_augmentation(model_info_.image_size, model_info_.normalization, config.settings));
+  const AugmentationPtr augmentation = make_augmentation(method_info_.augmentation, model_info_.image_size,
+                                                         model_info_.normalization, config.settings);
   LoaderConfig loader{.batch_size = config.batch_size,
                       .views = std::vector<AugmentationPtr>(method_info_.views, augmentation),
                       .seed = config.seed,

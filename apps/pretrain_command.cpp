@@ -8,13 +8,15 @@
 #include "apps/common_options.h"
 #include "apps/pretrain.h"
 #include "apps/progress.h"
+#include "ssl/encoders.h"
+#include "ssl/method.h"
 
 namespace tsr {
 namespace {
 
 template <class T>
 void add(CLI::App& command, nlohmann::json& layer, const char* name, const char* field, const char* type,
-         const char* help) {
+         const std::string& help) {
   command
       .add_option_function<T>(
           name, [&layer, field](const T& value) { layer[field] = value; }, help)
@@ -24,8 +26,8 @@ void add(CLI::App& command, nlohmann::json& layer, const char* name, const char*
 /// The options that are fields of the configuration; each one given lands in `layer`.
 void add_config_options(CLI::App& command, nlohmann::json& layer) {
   add<std::string>(command, layer, "--data", "data", "SPEC",
-                   "fashion-mnist, mnist, shapes, or folder:PATH (class sub-folders, or flat)");
-  add<std::string>(command, layer, "--arch", "arch", "A", "resnet18 (default), resnet34, resnet50");
+                   joined(dataset_specs()) + "; a folder is flat or has one for each class");
+  add<std::string>(command, layer, "--arch", "arch", "A", joined(encoder_names()) + " (default resnet18)");
   add<std::int64_t>(command, layer, "--epochs", "epochs", "N", "passes over the data (default 100)");
   add<std::int64_t>(command, layer, "--steps", "steps", "N", "optimiser steps, instead of epochs");
   add<std::int64_t>(command, layer, "--batch-size", "batch_size", "B", "samples a step (default 256)");
@@ -52,8 +54,8 @@ RunConfig resolve(const Options& o) {
   if (!o.method.empty()) config.method = o.method;
   apply_layer(config, o.layer, "");
   for (const std::string& assignment : o.settings) config.settings.assign(assignment);
-  TSR_CHECK_INPUT(!config.method.empty(), "METHOD: is required; see tessera pretrain --help");
-  TSR_CHECK_INPUT(!config.data.empty(), "--data: is required; see tessera pretrain --help");
+  if (config.method.empty()) throw CLI::RequiredError("METHOD");
+  if (config.data.empty()) throw CLI::RequiredError("--data");
   return config;
 }
 
@@ -84,9 +86,9 @@ void run(Options o) {
 void add_pretrain_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("pretrain", "Train an encoder without labels");
   const auto o = std::make_shared<Options>();
-  command->add_option("METHOD", o->method, "simclr; tessera info lists them all")->type_name("");
+  command->add_option("METHOD", o->method, joined(method_names()))->type_name("");
   add_config_options(*command, o->layer);
-  command->add_option("--preset", o->preset, "a recipe by name; tessera info lists them")->type_name("P");
+  command->add_option("--preset", o->preset, joined(preset_names()))->type_name("P");
   command->add_option("--config", o->config, "a JSON file of options; a run's config.json repeats the run")
       ->type_name("F.json");
   command->add_option("--set", o->settings, "a setting of the method, its training or augmentation")

@@ -1,9 +1,13 @@
 #include "apps/replay.h"
 
+#include <algorithm>
 #include <iostream>
+#include <set>
 
 #include "apps/run_config.h"
 #include "autograd/ops.h"
+#include "ssl/encoders.h"
+#include "tensor/suggest.h"
 
 namespace tsr {
 namespace {
@@ -16,32 +20,53 @@ const Tensor& need(const TensorMap& tensors, const std::string& file, const std:
   return found->second;
 }
 
-/// Checks views, index and labels against each other; returns the shape of a view.
+std::string draw_name(const DrawInfo& draw) { return "rand." + draw.name; }
+
+/// The names that the file of views may hold.
+std::set<std::string> view_file_names(const MethodInfo& info) {
+  std::set<std::string> names{"index", "labels"};
+  for (int view = 0; view < info.views; ++view) names.insert(view_name(view));
+  for (const DrawInfo& draw : info.draws) names.insert(draw_name(draw));
+  return names;
+}
+
+/// Checks views, index and labels against each other; returns the shape of the first view. Views may differ
+/// in height and width.
 Shape check_views(const MethodInfo& info, const TensorMap& tensors, const std::string& file) {
-  const Shape shape = need(tensors, file, view_name(0)).shape();
-  TSR_CHECK_INPUT(shape.rank() == 5 && shape.numel() > 0, file, ": tensor 'view0' is ", shape,
+  const Shape first = need(tensors, file, view_name(0)).shape();
+  TSR_CHECK_INPUT(first.rank() == 5 && first.numel() > 0, file, ": tensor 'view0' is ", first,
                   " but should be [steps, N, C, H, W], none of them 0");
   for (int view = 0; view < info.views; ++view) {
     const Tensor& tensor = need(tensors, file, view_name(view));
-    TSR_CHECK_INPUT(tensor.shape() == shape && is_floating(tensor.dtype()), file, ": tensor '",
-                    view_name(view), "' is ", describe(tensor), " but should be float32", shape, " as view0");
+    const Shape& shape = tensor.shape();
+    TSR_CHECK_INPUT(is_floating(tensor.dtype()) && shape.rank() == 5 && shape.numel() > 0 &&
+                        std::equal(shape.begin(), shape.begin() + 3, first.begin()),
+                    file, ": tensor '", view_name(view), "' is ", describe(tensor), " but should be float32[",
+                    first[0], ", ", first[1], ", ", first[2], ", H, W] as view0");
   }
-  for (const auto& [name, tensor] : tensors) {
-    const bool is_view = name.starts_with("view");
-    TSR_CHECK_INPUT(name == "index" || name == "labels" || is_view, file, ": tensor '", name,
-                    "' is unknown to ", info.name);
-    TSR_CHECK_INPUT(!is_view || name < view_name(info.views), file, ": tensor '", name, "': ", info.name,
-                    " takes ", info.views, " views");
-    TSR_CHECK_INPUT(is_view || (tensor.dtype() == int64 && tensor.shape() == Shape({shape[0], shape[1]})),
-                    file, ": tensor '", name, "' is ", describe(tensor), " but should be int64[", shape[0],
-                    ", ", shape[1], "]");
+  for (const char* name : {"index", "labels"}) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) continue;
+    TSR_CHECK_INPUT(found->second.dtype() == int64 && found->second.shape() == Shape({first[0], first[1]}),
+                    file, ": tensor '", name, "' is ", describe(found->second), " but should be int64[",
+                    first[0], ", ", first[1], "]");
   }
-  return shape;
+  for (const DrawInfo& draw : info.draws) {
+    const Tensor& tensor = need(tensors, file, draw_name(draw));
+    TSR_CHECK_INPUT(tensor.rank() > 0 && tensor.size(0) == first[0], file, ": tensor '", draw_name(draw),
+                    "' is ", describe(tensor), " but should be ", draw.dtype, '[', first[0], ", ", draw.shape,
+                    ']');
+  }
+  const std::set<std::string> known = view_file_names(info);
+  for (const auto& [name, tensor] : tensors)
+    TSR_CHECK_INPUT(known.contains(name), file, ": tensor '", name, "' is unknown to ", info.name, "; ",
+                    did_you_mean(name, std::vector<std::string>(known.begin(), known.end())));
+  return first;
 }
 
-std::unique_ptr<Method> make_method(ReplayOptions& o, std::int64_t channels, std::int64_t image_size) {
+std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int64_t image_size) {
   auto encoder = make_encoder(o.arch, channels, image_size, o.settings);
-  return find_method(o.method).make(std::move(encoder), o.settings);
+  return make_method(find_method(o.method), std::move(encoder), o.settings);
 }
 
 }  // namespace
@@ -51,7 +76,7 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
     : views_(std::move(views)), dtype_(dtype_of_precision(o.precision)) {
   const Shape shape = check_views(find_method(o.method), views_, views_name);
   steps_ = shape[0];
-  method_ = make_method(o, shape[2], shape[3]);
+  method_ = build(o, shape[2], shape[3]);
   steps_per_epoch_ = o.settings.integer("steps_per_epoch", steps_, 1);
   trainer_ =
       std::make_unique<Trainer>(*method_,
@@ -62,6 +87,7 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
   o.settings.check_all_read();
   method_->to(dtype_);
   load_torch_state_dict(*method_, init, init_name);
+  method_->draws.replay(views_);
   method_->train();
 }
 
@@ -84,7 +110,7 @@ Batch Replay::batch(std::int64_t step) const {
 void list_replay_state(ReplayOptions o, std::ostream& out) {
   constexpr std::int64_t kChannels = 3, kSmallSide = 32;
   const MethodInfo& info = find_method(o.method);
-  const auto method = make_method(o, kChannels, kSmallSide);
+  const auto method = build(o, kChannels, kSmallSide);
   const Trainer reads_its_settings(*method, {}, o.settings);
   o.settings.check_all_read();
   for (const auto& [name, tensor] : torch_state_dict(*method))
@@ -92,6 +118,8 @@ void list_replay_state(ReplayOptions o, std::ostream& out) {
   for (int view = 0; view < info.views; ++view)
     out << "--views  " << view_name(view) << "  float32[steps, N, C, H, W]\n";
   out << "--views  index  int64[steps, N]\n";
+  for (const DrawInfo& draw : info.draws)
+    out << "--views  " << draw_name(draw) << "  " << draw.dtype << "[steps, " << draw.shape << "]\n";
 }
 
 }  // namespace tsr

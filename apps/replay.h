@@ -21,7 +21,8 @@ struct ReplayOptions {
 ///
 /// `init` holds every parameter and buffer under its PyTorch name (encoder.*, projector.*, …) and in
 /// PyTorch's layout; num_batches_tracked may be missing. `views` holds view0, view1, … float32
-/// [steps, N, C, H, W], optionally index int64 [steps, N] and labels int64 [steps, N].
+/// [steps, N, C, H, W], rand.NAME [steps, …] for each draw that the method declares, optionally index int64
+/// [steps, N] and labels int64 [steps, N].
 /// Settings read besides the method's and the trainer's: steps_per_epoch and total_steps (default: the steps
 /// in the file).
 class Replay {

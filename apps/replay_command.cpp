@@ -7,6 +7,7 @@
 #include "apps/commands.h"
 #include "apps/common_options.h"
 #include "apps/replay.h"
+#include "ssl/encoders.h"
 
 namespace tsr {
 namespace {
@@ -31,8 +32,8 @@ void run(Options o) {
     list_replay_state(std::move(o.replay), std::cout);
     return;
   }
-  TSR_CHECK_INPUT(!o.init.empty(), "--init: is required; see tessera replay --help");
-  TSR_CHECK_INPUT(!o.views.empty(), "--views: is required; see tessera replay --help");
+  if (o.init.empty()) throw CLI::RequiredError("--init");
+  if (o.views.empty()) throw CLI::RequiredError("--views");
   Replay replay(std::move(o.replay), read_safetensors(o.init).tensors, o.init,
                 read_safetensors(o.views).tensors, o.views);
   for (std::int64_t step = 0; step < replay.steps(); ++step) print_step(step, replay.step());
@@ -44,15 +45,15 @@ void run(Options o) {
 void add_replay_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("replay", "Repeat a training on given weights and views");
   const auto o = std::make_shared<Options>();
-  command->add_option("METHOD", o->replay.method, "simclr; tessera info lists them all")
-      ->type_name("")
-      ->required();
+  command->add_option("METHOD", o->replay.method, joined(method_names()))->type_name("")->required();
   command->add_option("--init", o->init, "initial state, in PyTorch's names and layout")
       ->type_name("W.safetensors");
   command
-      ->add_option("--views", o->views, "view0, view1, … float32 [steps, N, C, H, W]; index int64 [steps, N]")
+      ->add_option("--views", o->views,
+                   "view0, view1, … float32 [steps, N, C, H, W]; index int64 [steps, N]; rand.*")
       ->type_name("V.safetensors");
-  command->add_option("--arch", o->replay.arch, "of the encoder (default resnet18)")->type_name("A");
+  command->add_option("--arch", o->replay.arch, joined(encoder_names()) + " (default resnet18)")
+      ->type_name("A");
   command->add_option("--precision", o->replay.precision, "fp64 (default), fp32")->type_name("P");
   command->add_option("--set", o->settings, "a setting of the encoder, the method or its training")
       ->type_name("key=value")

@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "nn/optim.h"
+#include "ssl/encoders.h"
 #include "ssl/method.h"
 #include "tensor/kernels.h"
 #include "tensor/random.h"
@@ -78,7 +79,7 @@ struct SimClrStep {
   Batch batch;
 
   SimClrStep()
-      : method(find_method("simclr").make(make_encoder("resnet18", 3, 32, settings), settings)),
+      : method(make_method(find_method("simclr"), make_encoder("resnet18", 3, 32, settings), settings)),
         optimizer({{.parameters = named_parameters(*method), .weight_decay = 1e-4}}) {
     for (const std::uint64_t view : {1, 2}) batch.views.push_back(draw({kImages, 32, 32, 3}, view));
   }

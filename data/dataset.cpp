@@ -1,60 +1,18 @@
 #include "data/dataset.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <numeric>
 #include <utility>
 
-#include "data/folder.h"
-#include "data/idx.h"
-#include "data/shapes.h"
-#include "tensor/suggest.h"
+#include "tensor/registry.h"
 
 namespace tsr {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A data set known by name that lies in IDX files.
-struct NamedIdx {
-  std::string name;
-  std::vector<std::string> class_names;
-  std::string how_to_get;
-};
-
-const std::vector<NamedIdx>& named_idx() {
-  static const std::vector<NamedIdx> all = {
-      {"fashion-mnist",
-       {"t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"},
-       "install the package dataset-fashion-mnist (Debian, Ubuntu)"},
-      {"mnist", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, "download the four files"},
-  };
-  return all;
-}
-
-/// The plain or the gzip file of this stem, or an empty path.
-fs::path find_idx_file(const fs::path& folder, const std::string& stem) {
-  std::error_code error;
-  for (const char* ending : {"", ".gz"})
-    if (fs::path path = folder / (stem + ending); fs::exists(path, error)) return path;
-  return {};
-}
-
-DatasetPtr open_named_idx(const NamedIdx& set, Split split) {
-  const std::string prefix = split == Split::train ? "train" : "t10k";
-  std::string searched;
-  for (const fs::path& root : dataset_folders()) {
-    const fs::path folder = root / set.name;
-    const fs::path images = find_idx_file(folder, prefix + "-images-idx3-ubyte");
-    const fs::path labels = find_idx_file(folder, prefix + "-labels-idx1-ubyte");
-    TSR_CHECK_INPUT(images.empty() == labels.empty(), folder.string(), ": has the ", prefix,
-                    images.empty() ? " labels but not the images" : " images but not the labels");
-    if (!images.empty()) return open_idx(set.name, images, labels, set.class_names);
-    searched += (searched.empty() ? "" : ", ") + folder.string();
-  }
-  throw InputError(text(set.name, ": not found in ", searched, "; ", set.how_to_get, ", or put ", prefix,
-                        "-images-idx3-ubyte and ", prefix,
-                        "-labels-idx1-ubyte (plain or .gz) into one of these folders"));
+Registry<DatasetInfo>& datasets() {
+  static Registry<DatasetInfo> list("data set");
+  return list;
 }
 
 class Subset final : public Dataset {
@@ -102,28 +60,31 @@ std::vector<fs::path> dataset_folders() {
   return folders;
 }
 
+RegisterDataset::RegisterDataset(DatasetInfo info) { datasets().add(std::move(info)); }
+
 std::vector<std::string> dataset_names() {
-  std::vector<std::string> names;
-  for (const NamedIdx& set : named_idx()) names.push_back(set.name);
-  names.emplace_back("shapes");
+  std::vector<std::string> names = datasets().names();
+  std::erase_if(names, [](const std::string& name) { return !datasets().find(name).argument.empty(); });
   return names;
 }
 
+std::vector<std::string> dataset_specs() {
+  std::vector<std::string> specs = datasets().names();
+  for (std::string& spec : specs)
+    if (const std::string& argument = datasets().find(spec).argument; !argument.empty())
+      spec += ':' + argument;
+  return specs;
+}
+
 DatasetPtr open_dataset(std::string_view spec, Split split) {
-  constexpr std::string_view kFolder = "folder:";
-  if (spec.starts_with(kFolder)) return open_folder(fs::path(spec.substr(kFolder.size())), split);
-  if (spec == "shapes") return std::make_shared<Shapes>(split);
-  for (const NamedIdx& set : named_idx())
-    if (spec == set.name) return open_named_idx(set, split);
-  std::vector<std::string> known = dataset_names();
-  known.emplace_back("folder:PATH");
-  std::sort(known.begin(), known.end());
-  const std::string guess = nearest(spec, known);
-  const std::string list =
-      std::accumulate(known.begin() + 1, known.end(), known.front(),
-                      [](const std::string& all, const std::string& name) { return all + ", " + name; });
-  throw InputError(text("unknown data set '", spec, "'",
-                        guess.empty() ? "" : "; did you mean '" + guess + "'?", " (known: ", list, ")"));
+  const auto colon = spec.find(':');
+  const DatasetInfo& info = datasets().find(spec.substr(0, colon));
+  const bool given = colon != std::string_view::npos;
+  TSR_CHECK_INPUT(given || info.argument.empty(), "data set '", spec, "': write ", info.name, ':',
+                  info.argument);
+  TSR_CHECK_INPUT(!given || !info.argument.empty(), "data set '", spec, "': write just ", info.name,
+                  "; it takes nothing after a colon");
+  return info.open(split, given ? spec.substr(colon + 1) : "");
 }
 
 DatasetPtr subset(DatasetPtr dataset, std::vector<std::int64_t> indices) {

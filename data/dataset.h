@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,7 +39,19 @@ class Dataset {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-/// Opens what SPEC says:
+/// An entry of the list of data sets.
+struct DatasetInfo {
+  std::string name;           ///< SPEC is this, or with an argument "name:ARGUMENT"
+  std::string argument = {};  ///< what the argument is, as in "PATH"; empty for a set that takes none
+  std::function<DatasetPtr(Split split, std::string_view argument)> open;
+};
+
+/// `const RegisterDataset rings({.name = "rings", …});` at namespace scope enters a data set.
+struct RegisterDataset {
+  explicit RegisterDataset(DatasetInfo info);
+};
+
+/// Opens what SPEC says, in a build without others:
 ///   fashion-mnist, mnist   IDX files, plain or gzip, in a folder of that name below one of dataset_folders()
 ///   shapes                 drawn on the fly (data/shapes.h)
 ///   folder:PATH            image files (data/folder.h)
@@ -46,8 +59,10 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 /// or files that are not what they should be.
 DatasetPtr open_dataset(std::string_view spec, Split split);
 
-/// The data sets that open_dataset knows by name.
+/// The data sets that a name alone opens.
 std::vector<std::string> dataset_names();
+/// What SPEC may be: names, and those with an argument as "folder:PATH".
+std::vector<std::string> dataset_specs();
 
 /// Where named data sets are looked for, in order: $TESSERA_DATA; $XDG_CACHE_HOME/tessera or
 /// ~/.cache/tessera; the system's /usr/local/share/datasets and /usr/share/datasets.

@@ -102,6 +102,12 @@ std::vector<std::string> classes_of(const fs::path& root) {
   return names;
 }
 
+const RegisterDataset registered({.name = "folder",
+                                  .argument = "PATH",
+                                  .open = [](Split split, std::string_view path) {
+                                    return open_folder(path, split);
+                                  }});
+
 }  // namespace
 
 DatasetPtr open_folder(const fs::path& path, Split split) {

@@ -104,6 +104,10 @@ Image draw(const Scene& scene, SignedDistance distance, RandomWords& noise) {
   return image;
 }
 
+const RegisterDataset registered({.name = "shapes", .open = [](Split split, std::string_view) {
+                                    return std::make_shared<Shapes>(split);
+                                  }});
+
 }  // namespace
 
 Shapes::Shapes(Split split) : split_(split) {

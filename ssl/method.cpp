@@ -1,45 +1,31 @@
 #include "ssl/method.h"
 
-#include "nn/resnet.h"
-#include "tensor/suggest.h"
+#include "tensor/registry.h"
 
 namespace tsr {
 namespace {
 
-std::vector<MethodInfo>& methods() {
-  static std::vector<MethodInfo> list;
+// The stream of a run's seed that methods draw from; data/augment.h and data/loader.cpp have the others.
+constexpr std::uint64_t kDrawStream = ~std::uint64_t{1};
+
+Registry<MethodInfo>& methods() {
+  static Registry<MethodInfo> list("method");
   return list;
 }
 
 }  // namespace
 
-RegisterMethod::RegisterMethod(MethodInfo info) { methods().push_back(std::move(info)); }
+RegisterMethod::RegisterMethod(MethodInfo info) { methods().add(std::move(info)); }
 
-std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (const MethodInfo& info : methods()) names.push_back(info.name);
-  return names;
-}
+std::vector<std::string> method_names() { return methods().names(); }
 
-const MethodInfo& find_method(std::string_view name) {
-  for (const MethodInfo& info : methods())
-    if (info.name == name) return info;
-  throw InputError(text("method '", name, "': unknown; ", did_you_mean(name, method_names())));
-}
+const MethodInfo& find_method(std::string_view name) { return methods().find(name); }
 
-std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
-                                      Settings& settings) {
-  const std::vector<std::string> known{"resnet18", "resnet34", "resnet50"};
-  for (const std::string& name : known) {
-    if (name != arch) continue;
-    const std::string stem =
-        settings.choice("stem", image_size <= 64 ? "cifar" : "imagenet", {"imagenet", "cifar", "small"});
-    return std::make_unique<ResNet>(ResNetOptions{.depth = std::stoi(arch.substr(6)),
-                                                  .width = settings.integer("width", 64, 1, 4096),
-                                                  .in = channels,
-                                                  .stem = stem_from_name(stem)});
-  }
-  throw InputError(text("arch '", arch, "': unknown; ", did_you_mean(arch, known)));
+std::unique_ptr<Method> make_method(const MethodInfo& info, std::unique_ptr<Encoder> encoder,
+                                    Settings& settings, std::uint64_t seed) {
+  auto method = info.make(std::move(encoder), settings);
+  method->draws = Draws(info.draws, Generator(seed).fork(kDrawStream));
+  return method;
 }
 
 }  // namespace tsr

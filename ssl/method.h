@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/draws.h"
 #include "nn/encoder.h"
 #include "nn/module.h"
 #include "ssl/settings.h"
@@ -25,13 +26,17 @@ struct Method : Module {
   virtual double collapsed_loss(std::int64_t samples) const = 0;
   /// The last loss's embeddings, for the collapse meter; [rows, D], unknown to autograd.
   Tensor embeddings;
+  /// Where loss takes its random numbers: those that MethodInfo declares.
+  Draws draws;
 };
 
 /// An entry of the list of methods.
 struct MethodInfo {
   std::string name;
   std::string paper;
-  int views = 2;  ///< views of each sample that a batch carries
+  int views = 2;                        ///< views of each sample that a batch carries
+  std::string augmentation = "simclr";  ///< that makes them, unless the setting says otherwise
+  std::vector<DrawInfo> draws = {};     ///< every random draw of loss
   std::unique_ptr<Method> (*make)(std::unique_ptr<Encoder> encoder, Settings& settings) = nullptr;
 };
 
@@ -44,9 +49,8 @@ struct RegisterMethod {
 const MethodInfo& find_method(std::string_view name);
 std::vector<std::string> method_names();
 
-/// Builds an encoder by name ("resnet18", "resnet34", "resnet50") for images of `channels`. Settings read:
-/// width (64), stem (cifar for images up to 64 pixels a side, else imagenet).
-std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
-                                      Settings& settings);
+/// Builds a method around an encoder; its draws are a stream of `seed`.
+std::unique_ptr<Method> make_method(const MethodInfo& info, std::unique_ptr<Encoder> encoder,
+                                    Settings& settings, std::uint64_t seed = 0);
 
 }  // namespace tsr

@@ -40,6 +40,7 @@ Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settin
 StepReport Trainer::step(const Batch& batch) {
   StepReport report;
   optimizer_->zero_grad();
+  method_.draws.begin_step(step_);
   const Tensor loss = method_.loss(batch);
   report.loss = loss.item();
   TSR_CHECK(std::isfinite(report.loss), "training: the loss is ", report.loss, " at step ", step_,
@@ -55,6 +56,7 @@ StepReport Trainer::step(const Batch& batch) {
 
 void Trainer::state(State& s) {
   s.module("method", method_);
+  s.child("draws", method_.draws);
   s.child("optimizer", *optimizer_);
   s.integer("step", step_);
 }

@@ -63,9 +63,11 @@ TEST_CASE("unknown names and settings") {
   check_mistakes(
       scratch.path(),
       {{{"pretrain", "simcrl", "--data", "shapes"}, "method 'simcrl': unknown; did you mean 'simclr'?"},
-       {{"pretrain", "simclr", "--data", "shape"},
-        "unknown data set 'shape'; did you mean 'shapes'? (known: fashion-mnist, folder:PATH, mnist, "
-        "shapes)"},
+       {{"pretrain", "simclr", "--data", "shape"}, "data set 'shape': unknown; did you mean 'shapes'?"},
+       {{"pretrain", "simclr", "--data", "folder"}, "data set 'folder': write folder:PATH"},
+       {{"pretrain", "simclr", "--data", "shapes:32"},
+        "data set 'shapes:32': write just shapes; it takes nothing after a colon"},
+       {pretrain({"--set", "augmentation=simcrl"}), "augmentation 'simcrl': unknown; did you mean 'simclr'?"},
        {pretrain({"--arch", "resnet81"}), "arch 'resnet81': unknown; did you mean 'resnet18'?"},
        {pretrain({"--set", "temprature=1"}), "setting temprature: unknown; did you mean 'temperature'?"},
        {pretrain({"--set", "temperature"}), "--set temperature: expected key=value"},

@@ -63,6 +63,27 @@ TEST_CASE("the layering check finds a broken rule") {
   fs::remove_all(root);
 }
 
+TEST_CASE("public headers include the standard library and each other, nothing else") {
+  std::ifstream list(fs::path(TESSERA_BINARY_DIR) / "public_headers.txt");
+  std::set<std::string> headers;
+  for (std::string line; std::getline(list, line);) headers.insert(line);
+  CHECK(headers.size() > 40);
+  static const std::regex include(R"re(^\s*#\s*include\s+([<"])([^">]+)[">].*)re");
+  for (const std::string& header : headers) {
+    std::ifstream in(fs::path(TESSERA_SOURCE_DIR) / header);
+    REQUIRE(in);
+    std::smatch match;
+    for (std::string line; std::getline(in, line);) {
+      if (!std::regex_match(line, match, include)) continue;
+      const std::string target = match[2];
+      CAPTURE(header);
+      CAPTURE(target);
+      // The standard library's names have neither a folder nor an ending.
+      CHECK((match[1] == "<" ? target.find_first_of("/.") == std::string::npos : headers.contains(target)));
+    }
+  }
+}
+
 TEST_CASE("no source is longer than 600 lines") {
   for (const auto& [folder, allowed] : kMayInclude) {
     const fs::path root = fs::path(TESSERA_SOURCE_DIR) / folder;

@@ -1,7 +1,9 @@
-#include "apps/augmentation_settings.h"
+#include "apps/augmentations.h"
 
 #include <algorithm>
 #include <charconv>
+
+#include "tensor/registry.h"
 
 namespace tsr {
 namespace {
@@ -25,7 +27,29 @@ float probability(Settings& s, const std::string& key, float fallback) {
   return real(s, key, fallback, 0, 1);
 }
 
+Registry<AugmentationInfo>& augmentations() {
+  static Registry<AugmentationInfo> list("augmentation");
+  return list;
+}
+
+const RegisterAugmentation simclr({.name = "simclr",
+                                   .make = [](std::int64_t size, const Normalization& normalization,
+                                              Settings& settings) -> AugmentationPtr {
+                                     return std::make_shared<RandomAugmentation>(
+                                         read_augmentation(size, normalization, settings));
+                                   }});
+
 }  // namespace
+
+RegisterAugmentation::RegisterAugmentation(AugmentationInfo info) { augmentations().add(std::move(info)); }
+
+std::vector<std::string> augmentation_names() { return augmentations().names(); }
+
+AugmentationPtr make_augmentation(const std::string& fallback, std::int64_t size,
+                                  const Normalization& normalization, Settings& settings) {
+  const std::string name = settings.choice("augmentation", fallback);
+  return augmentations().find(name).make(size, normalization, settings);
+}
 
 std::int64_t view_size(const Dataset& dataset, Settings& settings) {
   TSR_CHECK_INPUT(dataset.size() > 0, dataset.name(), ": has no samples");

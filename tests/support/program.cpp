@@ -1,4 +1,4 @@
-#include "tests/apps/tessera.h"
+#include "tests/support/program.h"
 
 #include <algorithm>
 #include <chrono>
@@ -16,29 +16,30 @@ namespace tsr::test {
 namespace {
 
 /// The child's side: never returns.
-[[noreturn]] void become_tessera(const std::filesystem::path& folder,
-                                 const std::vector<std::string>& arguments, const std::filesystem::path& out,
-                                 const std::filesystem::path& err) {
+[[noreturn]] void become(const std::filesystem::path& program, const std::filesystem::path& folder,
+                         const std::vector<std::string>& arguments, const std::filesystem::path& out,
+                         const std::filesystem::path& err) {
   const int out_fd = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   const int err_fd = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (out_fd < 0 || err_fd < 0 || dup2(out_fd, 1) < 0 || dup2(err_fd, 2) < 0 || chdir(folder.c_str()) != 0)
     _exit(126);
-  std::vector<char*> argv{const_cast<char*>("tessera")};
+  std::string name = program.filename().string();
+  std::vector<char*> argv{name.data()};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  execv(TESSERA_BINARY_DIR "/bin/tessera", argv.data());
+  execv(program.c_str(), argv.data());
   _exit(127);
 }
 
 }  // namespace
 
-CommandResult tessera(const std::filesystem::path& folder, const std::vector<std::string>& arguments,
-                      int kill_after_ms) {
+CommandResult run_program(const std::filesystem::path& program, const std::filesystem::path& folder,
+                          const std::vector<std::string>& arguments, int kill_after_ms) {
   const ScratchFolder scratch;
   const auto out = scratch.path() / "out", err = scratch.path() / "err";
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("fork failed");
-  if (child == 0) become_tessera(folder, arguments, out, err);
+  if (child == 0) become(program, folder, arguments, out, err);
   if (kill_after_ms > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
     kill(child, SIGKILL);

@@ -1,0 +1,59 @@
+#pragma once
+// Draws: a method's random numbers, each under a name, so that replay can hand in ready-made ones.
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/state.h"
+#include "tensor/random.h"
+#include "tensor/safetensors.h"
+
+namespace tsr {
+
+/// A draw that a method makes at most once a step.
+struct DrawInfo {
+  std::string name;       ///< replay's file has it as rand.NAME [steps, …]
+  DType dtype = float32;  ///< there; a real draw may be asked for in any floating dtype
+  std::string shape;      ///< of one step, in words: "N, D"
+};
+
+/// The draws that a method has declared, from a random stream or from a file. Every draw throws Error for a
+/// name that isn't declared or was drawn in this step already.
+class Draws {
+ public:
+  /// None declared.
+  Draws() = default;
+  Draws(std::vector<DrawInfo> declared, const Generator& generator)
+      : declared_(std::move(declared)), generator_(generator) {}
+
+  const std::vector<DrawInfo>& declared() const { return declared_; }
+  /// From now on step s takes rand.NAME[s] of `tensors`. A draw then throws InputError when the tensor is
+  /// missing, or of another dtype or shape than asked for.
+  void replay(TensorMap tensors) { given_ = std::move(tensors); }
+  /// Steps count from 0.
+  void begin_step(std::int64_t step);
+
+  /// Uniform in [0, 1).
+  Tensor uniform(std::string_view name, const Shape& shape, DType dtype = float32);
+  /// N(0, 1).
+  Tensor normal(std::string_view name, const Shape& shape, DType dtype = float32);
+  /// A random order of 0 … count-1: int64 [count].
+  Tensor permutation(std::string_view name, std::int64_t count);
+
+  void state(State& s);
+
+ private:
+  /// Notes the draw; what the file holds for it, or an undefined tensor when there is no file.
+  Tensor take(std::string_view name, const Shape& shape, DType dtype);
+
+  std::vector<DrawInfo> declared_;
+  Generator generator_;
+  std::optional<TensorMap> given_;
+  std::int64_t step_ = 0;
+  std::set<std::string, std::less<>> drawn_;  ///< in this step
+};
+
+}  // namespace tsr
