@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "nn/state.h"
+#include "nn/torch_state.h"
 #include "ssl/encoders.h"
 
 namespace tsr {
@@ -97,17 +97,15 @@ std::filesystem::path encoder_file(const std::filesystem::path& path) {
 
 EncoderModel load_encoder(const std::filesystem::path& path) {
   const std::filesystem::path file = encoder_file(path);
-  const SafetensorsFile saved = read_safetensors(file);
-  EncoderModel model = new_encoder(from_metadata(file.string(), saved.metadata));
-  load_torch_state_dict(*model.encoder, saved.tensors, file.string());
+  const SafetensorsReader saved(file);
+  EncoderModel model = new_encoder(from_metadata(file.string(), saved.metadata()));
+  load_torch_state_dict(*model.encoder, saved, file.string());
   return model;
 }
 
 void load_encoder_weights(Encoder& encoder, const std::filesystem::path& path) {
   const std::filesystem::path file = encoder_file(path);
-  SafetensorsFile saved = read_safetensors(file);
-  std::erase_if(saved.tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
-  load_torch_state_dict(encoder, saved.tensors, file.string());
+  load_torch_state_dict(encoder, SafetensorsReader(file), file.string(), {.pass_over = {"fc."}});
 }
 
 void check_channels(const ModelInfo& info, const Dataset& dataset) {

@@ -89,6 +89,7 @@ void Run::make_method() {
                  .method = config.method,
                  .data = dataset_->name()};
   seed_init(config.seed);
+  seed_layers(config.seed);
   EncoderModel model = new_encoder(std::move(info), config.settings);
   if (!config.from.empty()) load_encoder_weights(*model.encoder, config.from);
   model_info_ = std::move(model.info);
@@ -164,7 +165,7 @@ void Run::step() {
   const StepReport report = trainer_->step(batch);
   summary_.images += batch.ids.numel();
   summary_.loss = report.loss;
-  summary_.collapsed_loss = method_->collapsed_loss(batch.ids.numel());
+  summary_.collapsed_loss = method_->collapsed_loss(report.samples_per_loss);
   log(report, batch);
   show(report, done());
 }

@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <string>
 
+#include "nn/torch_state.h"
 #include "ssl/settings.h"
 #include "ssl/trainer.h"
 #include "tensor/safetensors.h"

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/init.h"
 #include "tensor/random.h"
 
 namespace tsr {
@@ -19,13 +20,16 @@ void Linear::visit(Visitor& v) {
   v.param("bias", bias, ParamKind::bias);
 }
 
+std::string Linear::label() const {
+  return text("Linear(in = ", options.in, ", out = ", options.out, options.bias ? ")" : ", bias = false)");
+}
+
 Conv2d::Conv2d(const Conv2dOptions& options) : options(options) {
   TSR_CHECK(options.in > 0 && options.out > 0 && options.kernel > 0 && options.stride > 0,
             "Conv2d: in = ", options.in, ", out = ", options.out, ", kernel = ", options.kernel,
             ", stride = ", options.stride, "; all must be positive");
-  const double fan_out = static_cast<double>(options.out) * options.kernel * options.kernel;
-  weight = Parameter(normal({options.out, options.kernel, options.kernel, options.in}, init_generator(), 0,
-                            std::sqrt(2 / fan_out)));
+  weight = Parameter(empty({options.out, options.kernel, options.kernel, options.in}));
+  init::kaiming_normal(weight, init::Fan::out);
   if (options.bias) bias = Parameter(zeros({options.out}));
 }
 
@@ -42,6 +46,15 @@ Tensor Conv2d::operator()(const Tensor& x) const {
 void Conv2d::visit(Visitor& v) {
   v.param("weight", weight, ParamKind::conv_weight);
   v.param("bias", bias, ParamKind::bias);
+}
+
+std::string Conv2d::label() const {
+  std::string result =
+      text("Conv2d(in = ", options.in, ", out = ", options.out, ", kernel = ", options.kernel);
+  if (options.stride != 1) result += text(", stride = ", options.stride);
+  if (options.padding != 0) result += text(", padding = ", options.padding);
+  if (options.dilation != 1) result += text(", dilation = ", options.dilation);
+  return result + (options.bias ? ")" : ", bias = false)");
 }
 
 BatchNorm::BatchNorm(const BatchNormLayerOptions& options)
@@ -72,6 +85,10 @@ void BatchNorm::visit(Visitor& v) {
   v.buffer("running_mean", running_mean);
   v.buffer("running_var", running_var);
   v.buffer("num_batches_tracked", num_batches_tracked);
+}
+
+std::string BatchNorm::label() const {
+  return text("BatchNorm(channels = ", options.channels, options.affine ? ")" : ", affine = false)");
 }
 
 }  // namespace tsr

@@ -19,6 +19,7 @@ struct Linear : Module {
   explicit Linear(const LinearOptions& options);
   Tensor operator()(const Tensor& x) const { return linear(x, weight, bias); }
   void visit(Visitor& v) override;
+  std::string label() const override;
 };
 
 struct Conv2dOptions {
@@ -36,6 +37,7 @@ struct Conv2d : Module {
   explicit Conv2d(const Conv2dOptions& options);
   Tensor operator()(const Tensor& x) const;
   void visit(Visitor& v) override;
+  std::string label() const override;
 };
 
 struct BatchNormLayerOptions {
@@ -54,6 +56,7 @@ struct BatchNorm : Module {
   /// act(norm(x) + residual): relu and the residual are fused into one pass.
   Tensor operator()(const Tensor& x, bool relu = false, const Tensor& residual = {});
   void visit(Visitor& v) override;
+  std::string label() const override;
 };
 
 }  // namespace tsr

@@ -5,6 +5,8 @@
 namespace tsr {
 namespace {
 
+constexpr std::uint64_t kLayerStream = 1;  // of Generator::fork
+
 class Collect final : public Visitor {
  public:
   std::vector<NamedTensor> entries;
@@ -37,10 +39,12 @@ void Visitor::child(std::string_view name, Module& module) {
   prefix_ = path(name);
   on_module(prefix_, module);
   module.visit(*this);
+  on_module_end();
   prefix_ = outer;
 }
 
 void Visitor::on_module(const std::string&, Module&) {}
+void Visitor::on_module_end() {}
 
 void Module::train(bool on) {
   struct SetTraining final : Visitor {
@@ -58,6 +62,14 @@ void Module::to(DType dtype) {
   for (const NamedTensor& entry : named_tensors(*this)) {
     if (!is_floating(entry.tensor.dtype()) || entry.tensor.dtype() == dtype) continue;
     entry.tensor.swap_storage(entry.tensor.to(dtype));
+    entry.tensor.set_grad({});
+  }
+}
+
+void Module::to(Device device) {
+  for (const NamedTensor& entry : named_tensors(*this)) {
+    if (entry.tensor.device() == device) continue;
+    entry.tensor.swap_storage(entry.tensor.to(device));
     entry.tensor.set_grad({});
   }
 }
@@ -84,17 +96,24 @@ std::int64_t parameter_count(Module& module) {
   return count;
 }
 
-void copy_state(Module& from, Module& to) {
-  const auto source = named_tensors(from), target = named_tensors(to);
-  TSR_CHECK(source.size() == target.size(), "copy_state: ", source.size(), " tensors on one side, ",
-            target.size(), " on the other; the modules differ in structure");
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    TSR_CHECK(source[i].name == target[i].name && source[i].tensor.shape() == target[i].tensor.shape() &&
-                  source[i].tensor.dtype() == target[i].tensor.dtype(),
-              "copy_state: '", source[i].name, "' ", describe(source[i].tensor), " against '", target[i].name,
-              "' ", describe(target[i].tensor));
-    copy_into(target[i].tensor, source[i].tensor);
+std::vector<std::pair<NamedTensor, NamedTensor>> paired_tensors(const char* op, Module& a, Module& b) {
+  const auto first = named_tensors(a), second = named_tensors(b);
+  TSR_CHECK(first.size() == second.size(), op, ": ", first.size(), " tensors on one side, ", second.size(),
+            " on the other; the modules differ in structure");
+  std::vector<std::pair<NamedTensor, NamedTensor>> pairs;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    TSR_CHECK(first[i].name == second[i].name && first[i].tensor.shape() == second[i].tensor.shape() &&
+                  first[i].tensor.dtype() == second[i].tensor.dtype(),
+              op, ": '", first[i].name, "' ", describe(first[i].tensor), " against '", second[i].name, "' ",
+              describe(second[i].tensor));
+    pairs.emplace_back(first[i], second[i]);
   }
+  return pairs;
+}
+
+void copy_state(Module& from, Module& to) {
+  for (const auto& [source, target] : paired_tensors("copy_state", from, to))
+    copy_into(target.tensor, source.tensor);
 }
 
 Generator& init_generator() {
@@ -103,5 +122,12 @@ Generator& init_generator() {
 }
 
 void seed_init(std::uint64_t seed) { init_generator() = Generator(seed); }
+
+Generator& layer_generator() {
+  thread_local Generator generator = Generator(0).fork(kLayerStream);
+  return generator;
+}
+
+void seed_layers(std::uint64_t seed) { layer_generator() = Generator(seed).fork(kLayerStream); }
 
 }  // namespace tsr

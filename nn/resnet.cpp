@@ -130,4 +130,8 @@ void ResNet::visit(Visitor& v) {
   if (fc) v.child("fc", *fc);
 }
 
+std::string ResNet::label() const {
+  return text("ResNet(depth = ", options.depth, ", width = ", options.width, ")");
+}
+
 }  // namespace tsr

@@ -47,6 +47,7 @@ struct ResNet : Encoder {
   Tensor operator()(const Tensor& images) override;
   std::int64_t feature_size() const override;
   void visit(Visitor& v) override;
+  std::string label() const override;
 };
 
 }  // namespace tsr

@@ -16,28 +16,47 @@ struct TrainerOptions {
 };
 
 struct StepReport {
-  double loss = 0;
-  double gradient_norm = 0;
+  double loss = 0;           ///< the mean over the parts that gradients were accumulated of
+  double gradient_norm = 0;  ///< before clipping
   double learning_rate = 0;
+  std::int64_t samples_per_loss = 0;  ///< that each call of the method's loss saw
 };
 
-/// Settings read: optimizer (lars, sgd), learning_rate (0.3·batch/256 for lars, 0.03·batch/256 for sgd),
-/// momentum (0.9), weight_decay (1e-6 for lars, 5e-4 for sgd), trust (0.001), lars_exclude (true: norms and
-/// biases are neither adapted nor decayed), warmup_epochs (10, at most a tenth of the run), warmup_steps.
+/// Settings read:
+///   optimizer         lars, sgd, adam or adamw
+///   learning_rate     times batch/256: 0.3 for lars, 0.03 for sgd, 5e-4 for adam and adamw
+///   warmup_epochs     10, at most a tenth of the run; or warmup_steps
+///   weight_decay      1e-6 for lars, 5e-4 for sgd, 0 for adam, 0.04 for adamw
+///   weight_decay_end  where half a cosine takes it by the end of the run (weight_decay: it stays)
+///   momentum          0.9, of lars and sgd; beta1 (0.9), beta2 (0.999), epsilon (1e-8) of adam and adamw
+///   trust             0.001, of lars
+///   lars_exclude      true: norms and biases are neither adapted nor decayed by lars
+///   decay_exclude     true: norms and biases are not decayed by adam and adamw
+///   clip_norm         0 (off): clips the norm of all gradients together
+///   clip_each_norm    0 (off): clips each parameter's gradient by its own norm
+///   accumulate        1: each batch is cut into this many parts, one after another through the networks, and
+///                     their gradients add up to that of the mean of the parts' losses. For a loss that is a
+///                     mean over samples this is the gradient of the whole batch; batch norm, and a
+///                     contrastive loss with its negatives, see one part at a time.
 class Trainer {
  public:
   Trainer(Method& method, const TrainerOptions& options, Settings& settings);
 
   /// Loss, gradients, update, and the method's after_step. Throws Error when the loss is not finite, before
-  /// anything is changed.
+  /// any parameter is changed.
   StepReport step(const Batch& batch);
   std::int64_t steps_done() const { return step_; }
   void state(State& s);
 
  private:
+  double backward(const Batch& batch);
+  double clip();
+
   Method& method_;
   std::unique_ptr<Optimizer> optimizer_;
   CosineSchedule schedule_;
+  double clip_norm_ = 0, clip_each_norm_ = 0;
+  std::int64_t accumulate_ = 1;
   std::int64_t step_ = 0;
 };
 

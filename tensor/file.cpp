@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tensor/error.h"
@@ -64,5 +65,29 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
 }
 
 void sync_file(const std::filesystem::path& path) { Descriptor(path, O_RDONLY | O_CLOEXEC).sync(); }
+
+ReadFile::ReadFile(const std::filesystem::path& path)
+    : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  struct stat status {};
+  const bool readable = fd_ >= 0 && ::fstat(fd_, &status) == 0 && !S_ISDIR(status.st_mode);
+  if (!readable && fd_ >= 0) ::close(fd_);
+  TSR_CHECK_INPUT(readable, path.string(), ": no such file, or not readable");
+  bytes_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+ReadFile::~ReadFile() { ::close(fd_); }
+
+void ReadFile::read(std::uint64_t offset, void* to, std::size_t count) const {
+  auto* into = static_cast<char*>(to);
+  while (count > 0) {
+    const ssize_t got = ::pread(fd_, into, count, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    TSR_CHECK_INPUT(got >= 0, name(), ": can't be read: ", std::strerror(errno));
+    TSR_CHECK_INPUT(got > 0, name(), ": ends at byte ", offset, ", ", count, " bytes too early");
+    into += got;
+    offset += static_cast<std::uint64_t>(got);
+    count -= static_cast<std::size_t>(got);
+  }
+}
 
 }  // namespace tsr

@@ -137,5 +137,18 @@ struct SgdParams {
   bool nesterov = false;
 };
 inline Kernel<void(Context&, View param, View grad, View buffer, const SgdParams&)> sgd_step{"sgd_step"};
+/// g = grad + weight_decay·param;   exp_avg += (1 - beta1)·(g - exp_avg);   exp_avg_sq = beta2·exp_avg_sq +
+/// (1 - beta2)·g²;   param = keep·param - rate·exp_avg / (√exp_avg_sq / root + epsilon).
+struct AdamParams {
+  double beta1 = 0, beta2 = 0, epsilon = 0;
+  double rate = 0;          ///< the learning rate over 1 - beta1ᵗ
+  double root = 1;          ///< √(1 - beta2ᵗ)
+  double weight_decay = 0;  ///< Adam's: it enters the moments
+  double keep = 1;          ///< AdamW's decay: 1 - learning rate · weight decay
+};
+inline Kernel<void(Context&, View param, View grad, View exp_avg, View exp_avg_sq, const AdamParams&)>
+    adam_step{"adam_step"};
+/// target = momentum·target + (1 - momentum)·source.
+inline Kernel<void(Context&, View target, View source, double momentum)> ema_step{"ema_step"};
 
 }  // namespace tsr

@@ -122,7 +122,10 @@ TEST_CASE("files that aren't what they should be") {
         "other.safetensors: not an encoder that Tessera wrote; to start from such weights use pretrain "
         "--from"},
        {embed("none", "taken"), "--out: taken is a folder; name a file"},
-       {pretrain({"--from", "other.safetensors"}), "other.safetensors: tensor 'conv1.weight' is missing"},
+       {pretrain({"--from", "other.safetensors"}),
+        "other.safetensors: doesn't fit the model: 100 tensors missing (conv1.weight, bn1.weight, bn1.bias, "
+        "…); "
+        "1 tensor unknown to the model (weight)"},
        {{"pretrain", "simclr", "--data", "shapes", "--out", "taken"},
         "--out: taken is not empty; add --resume to go on with the run in it, or choose another folder"},
        {{"pretrain", "simclr", "--data", "shapes", "--out", "taken", "--resume"},

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/resnet.h"
-#include "nn/state.h"
+#include "nn/torch_state.h"
 
 namespace tsr::test {
 namespace {

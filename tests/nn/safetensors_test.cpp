@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace tsr::test {
@@ -82,20 +83,53 @@ TEST_CASE("headers that lie are refused by name") {
   check_refused(R"({"x":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}})", 8,
                 "at most 8 sizes");
   check_refused(R"({"x":{"dtype":"F13","shape":[2],"data_offsets":[0,8]}})", 8,
-                "dtype 'F13' is not supported");
+                "dtype 'F13' is not supported; known: F32 F64 BF16 F16 I64 I32 U8 BOOL");
+  for (const char* name : {"I8", "I16", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2"})
+    check_refused(text(R"({"x":{"dtype":")", name, R"(","shape":[8],"data_offsets":[0,8]}})"), 8,
+                  text("tensor 'x': dtype '", name, "' is not supported"));
   check_refused(R"({"x":{"dtype":"F32","shape":[2]}})", 8, "lacks dtype, shape or two data_offsets");
   check_refused(
       R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
       12, "tensors 'x' and 'y' overlap");
   check_refused(R"({"__metadata__":3})", 0, "__metadata__ is not an object");
+  check_refused(R"({"__metadata__":{"a":3}})", 0, "metadata 'a' is not a string");
   check_refused(R"([1, 2])", 0, "not a JSON object");
+  check_refused(R"( {"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8, "not a JSON object");
   check_refused(R"({"x":)", 0, "not a JSON object");
+}
+
+TEST_CASE("data that belongs to no tensor, or names that come twice, are refused") {
+  check_refused(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12,
+                "the 4 bytes of data before tensor 'x' belong to none");
+  check_refused(
+      R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"y":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}})",
+      6, "the 2 bytes of data before tensor 'y' belong to none");
+  check_refused(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 11,
+                "the last 3 bytes of data belong to no tensor");
+  check_refused(R"({})", 1, "the last 1 bytes of data belong to no tensor");
+  check_refused(
+      R"({"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+      2, "the header has 'x' twice");
+}
+
+TEST_CASE("a bool that is neither 0 nor 1 is refused when it is read") {
+  const TemporaryFile file;
+  const std::string header = R"({"x":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})";
+  write_raw(file.path, header, 0, header.size());
+  std::ofstream(file.path, std::ios::binary | std::ios::app) << '\1' << '\2';
+  const SafetensorsReader reader(file.path);
+  CHECK_THROWS_WITH_AS(reader.read("x"), doctest::Contains("tensor 'x' holds a bool that is neither 0 nor 1"),
+                       InputError);
 }
 
 TEST_CASE("shapes whose bytes overflow are refused") {
   // 2^61 elements of 8 bytes: the count fits 64 bits, the bytes wrap to 0.
   check_refused(R"({"x":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}})", 8,
                 "tensor 'x': shape is too large");
+  // As signed numbers -1 and -1, whose product would fit.
+  check_refused(
+      R"({"x":{"dtype":"U8","shape":[18446744073709551615,18446744073709551615],"data_offsets":[0,1]}})", 1,
+      "tensor 'x': shape is too large");
 }
 
 TEST_CASE("truncated files and impossible header lengths are refused") {
@@ -112,6 +146,80 @@ TEST_CASE("truncated files and impossible header lengths are refused") {
   write_safetensors(file.path, {{"t", zeros({100})}});
   fs::resize_file(file.path, fs::file_size(file.path) - 1);
   CHECK_THROWS_WITH_AS(read_safetensors(file.path), doctest::Contains("lie outside"), InputError);
+}
+
+TEST_CASE("a reader knows all and reads one") {
+  const TemporaryFile file;
+  write_safetensors(file.path, {{"a", zeros({3}, uint8)}, {"b", ones({2, 2}, float64)}, {"c", ones({1})}});
+  const SafetensorsReader reader(file.path);
+  CHECK(reader.entries() == std::map<std::string, TensorInfo>{
+                                {"a", {uint8, {3}}}, {"b", {float64, {2, 2}}}, {"c", {float32, {1}}}});
+  CHECK(reader.read("c").item() == 1);
+  CHECK(reader.read("b").data<double>()[3] == 1);
+  CHECK_THROWS_WITH_AS(reader.read("d"), doctest::Contains("tensor 'd' is missing"), InputError);
+  fs::resize_file(file.path, fs::file_size(file.path) - 1);  // behind its back
+  CHECK_THROWS_WITH_AS(reader.read("a"), doctest::Contains("1 bytes too early"), InputError);
+  CHECK(reader.read("c").item() == 1);
+}
+
+TEST_CASE("data is aligned to its elements, and what the format can't hold is refused") {
+  const TemporaryFile file;
+  write_safetensors(file.path,
+                    {{"a", ones({3}, uint8)}, {"b", ones({3}, float16)}, {"c", ones({1}, float64)}});
+  std::ifstream in(file.path, std::ios::binary);
+  std::uint64_t length = 0;
+  in.read(reinterpret_cast<char*>(&length), sizeof length);
+  std::string header(length, ' ');
+  in.read(header.data(), static_cast<std::streamsize>(length));
+  CHECK(length % 8 == 0);
+  CHECK(header.find(R"("c":{"data_offsets":[0,8])") != std::string::npos);
+  CHECK(header.find(R"("b":{"data_offsets":[8,14])") != std::string::npos);
+  CHECK(header.find(R"("a":{"data_offsets":[14,17])") != std::string::npos);
+  CHECK_THROWS_WITH_AS(write_safetensors(file.path, {{"\xff", ones({1})}}), doctest::Contains("not UTF-8"),
+                       Error);
+  CHECK_THROWS_WITH_AS(write_safetensors(file.path, {{"__metadata__", ones({1})}}),
+                       doctest::Contains("no tensor can be called __metadata__"), Error);
+  CHECK(read_safetensors(file.path).tensors.contains("a"));
+}
+
+TEST_CASE("of a file of six gigabytes a small tensor costs little memory") {
+  const TemporaryFile file;
+  constexpr std::uint64_t kBig = 6'000'000'000;
+  const std::string header =
+      text(R"({"big":{"dtype":"F32","shape":[)", kBig / 4, R"(],"data_offsets":[0,)", kBig,
+           R"(]},"small":{"dtype":"F32","shape":[2],"data_offsets":[)", kBig, ',', kBig + 8, R"(]}})");
+  write_raw(file.path, header, 0, header.size());
+  std::error_code refused;
+  fs::resize_file(file.path, fs::file_size(file.path) + kBig, refused);  // a hole: no disk is used
+  if (refused) {
+    MESSAGE("skipped: the file system has no room for a sparse file: " << refused.message());
+    return;
+  }
+  const float values[] = {3, 4};
+  std::ofstream(file.path, std::ios::binary | std::ios::app)
+      .write(reinterpret_cast<const char*>(values), sizeof values);
+  rusage before{}, after{};
+  getrusage(RUSAGE_SELF, &before);
+  const SafetensorsReader reader(file.path);
+  const Tensor small = reader.read("small");
+  getrusage(RUSAGE_SELF, &after);
+  CHECK(small.data<float>()[1] == 4);
+  CHECK(reader.entries().at("big").shape == Shape{kBig / 4});
+  CHECK(after.ru_maxrss - before.ru_maxrss < 64 * 1024);  // KiB
+}
+
+TEST_CASE("writing copies one tensor at a time, and only where it isn't dense") {
+  const TemporaryFile file;
+  constexpr std::int64_t kSide = 512, kBytes = kSide * kSide * 4;
+  TensorMap tensors;
+  for (int i = 0; i < 6; ++i)
+    tensors[std::to_string(i)] = full({kSide, kSide}, i).as_strided({kSide, kSide}, {1, kSide}, 0);
+  Allocator& memory = allocator(Device::cpu);
+  memory.reset_peak();
+  const std::int64_t before = memory.stats().live_bytes;
+  write_safetensors(file.path, tensors);
+  CHECK(memory.stats().peak_bytes - before <= kBytes + kBytes / 8);
+  CHECK(read_safetensors(file.path).tensors.at("5").data<float>()[7] == 5);
 }
 
 TEST_CASE("a write that fails leaves the old file and no other") {
