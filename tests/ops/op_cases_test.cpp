@@ -97,8 +97,9 @@ TEST_CASE("every op has a case and every slot a kernel and a case") {
   }
   for (const KernelSlot* slot : KernelSlot::all()) {
     CAPTURE(std::string(slot->name()));
-    CHECK(slot->has(Device::cpu, float32));
-    CHECK(slot->has(Device::cpu, float64));
+    const bool only_bool = slot->available() == "cpu bool";
+    CHECK((only_bool || slot->has(Device::cpu, float32)));
+    CHECK((only_bool || slot->has(Device::cpu, float64)));
     CHECK(kernels.contains(slot->name()));
   }
 }

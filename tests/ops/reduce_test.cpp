@@ -1,8 +1,10 @@
 // Cases of the reductions, and what their accuracy and determinism promise.
+#include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
 #include <random>
 
+#include "autograd/gradcheck.h"
 #include "autograd/ops.h"
 #include "tensor/parallel.h"
 #include "tests/ops/op_case.h"
@@ -51,6 +53,22 @@ double largest(const std::vector<double>& values) {
   for (double value : values) result = std::max(result, value);
   return result;
 }
+double least(const std::vector<double>& values) {
+  double result = INFINITY;
+  for (double value : values) result = std::min(result, value);
+  return result;
+}
+double product(const std::vector<double>& values) {
+  double result = 1;
+  for (double value : values) result *= value;
+  return result;
+}
+double log_sum_exp(const std::vector<double>& values) {
+  const double top = largest(values);
+  double result = 0;
+  for (double value : values) result += std::exp(value - top);
+  return top + std::log(result);
+}
 double average(const std::vector<double>& values) {
   return total(values) / static_cast<double>(values.size());
 }
@@ -59,6 +77,14 @@ double length(const std::vector<double>& values) {
   for (double value : values) result += value * value;
   return std::sqrt(result);
 }
+Fold power_norm(double p) {
+  return [p](const std::vector<double>& values) {
+    double result = 0;
+    for (double value : values)
+      result = std::isinf(p) ? std::max(result, std::abs(value)) : result + std::pow(std::abs(value), p);
+    return std::isinf(p) ? result : std::pow(result, 1 / p);
+  };
+}
 double spread(const std::vector<double>& values) {
   const double center = average(values);
   double result = 0;
@@ -66,11 +92,11 @@ double spread(const std::vector<double>& values) {
   return result / static_cast<double>(values.size() - 1);
 }
 
-using Reduction = Tensor (*)(const Tensor&, const Shape&, bool);
+using Reduction = std::function<Tensor(const Tensor&, const Shape&, bool)>;
 
 /// One case for a choice of axes: every choice meets dense, permuted, huge and equal inputs of rank 3.
-bool reduction(const char* name, std::vector<std::string> kernels, Reduction op, const Fold& f, Shape axes,
-               bool keepdim, Values values) {
+bool reduction(const char* name, std::vector<std::string> kernels, const Reduction& op, const Fold& f,
+               Shape axes, bool keepdim, Values values) {
   return add_case(
       {.name = name,
        .kernels = std::move(kernels),
@@ -89,7 +115,7 @@ bool reduction(const char* name, std::vector<std::string> kernels, Reduction op,
        .benchmark = {{{256, 1024, 64}, values}}});
 }
 
-bool all_axes(const char* name, const std::vector<std::string>& kernels, Reduction op, const Fold& f,
+bool all_axes(const char* name, const std::vector<std::string>& kernels, const Reduction& op, const Fold& f,
               Values values) {
   for (const Shape& axes :
        {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 1}, Shape{1, 2}, Shape{0, -1}, Shape{2, 0, 1}})
@@ -114,16 +140,97 @@ bool adjoint_of_broadcast(const Shape& from, const Shape& to) {
 }
 
 Tensor variance(const Tensor& x, const Shape& axes, bool keepdim) { return var(x, axes, keepdim); }
+Tensor deviation(const Tensor& x, const Shape& axes, bool keepdim) { return stddev(x, axes, keepdim); }
+double root_of_spread(const std::vector<double>& values) { return std::sqrt(spread(values)); }
+Reduction norm_of(double p) {
+  return [p](const Tensor& x, const Shape& axes, bool keepdim) { return norm(x, axes, keepdim, p); };
+}
+/// Products of a few hundred values between 0.5 and 2 stay within float32's range.
+bool products(const Shape& axes) {
+  std::vector<Variant> variants{{{{{2, 3, 5}, Values::positive}}},
+                                {{{{3, 1, 7}, Values::normal}}},
+                                {{{{4, 3, 2}, Values::normal, 0, true}}},
+                                {{{{2, 2, 33}, Values::positive}}, false},
+                                {{{{3, 70, 2}, Values::positive}}, false}};
+  if (axes.rank() == 1) variants.push_back({{{{300, 90, 300}, Values::positive}}, false});
+  return add_case(
+      {.name = "prod",
+       .kernels = {"prod_fwd"},
+       .call = [axes](const Tensors& x) { return prod(x[0], axes); },
+       .reference = [axes](const Tensors& x) { return reduce_reference(x[0], axes, false, product); },
+       .variants = variants,
+       .tolerance32 = 1e-6,
+       .benchmark = {{{256, 1024, 64}, Values::positive}}});
+}
+
+/// any and all over masks, by the fold of 0 and 1.
+bool quantifier(const char* name, const Reduction& op, const Fold& f) {
+  for (const Shape& axes : {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 2}})
+    add_case({.name = name,
+              .kernels = {std::string(name) + "_fwd"},
+              .call = [op, axes](const Tensors& x) { return op(x[0], axes, false); },
+              .reference =
+                  [f, axes](const Tensors& x) { return reduce_reference(x[0].to(float64), axes, false, f); },
+              .variants = {{{{{2, 3, 2}, Values::mask}}},
+                           {{{{4, 3, 6}, Values::mask, 0, true}}},
+                           {{{{3, 1, 2}, Values::mask}}},
+                           {{{{40, 2, 300}, Values::mask}}}},
+              .differentiable = Differentiable::no});
+  return true;
+}
+
+/// Position of the best along an axis, the first of ties.
+bool position(const char* name, Tensor (*op)(const Tensor&, std::int64_t, bool), bool largest) {
+  for (std::int64_t axis : {0, 1, 2}) {
+    const bool keepdim = axis == 1;
+    const Fold first = [largest](const std::vector<double>& values) {
+      const auto at = largest ? std::max_element(values.begin(), values.end())
+                              : std::min_element(values.begin(), values.end());
+      return static_cast<double>(at - values.begin());
+    };
+    add_case({.name = name,
+              .kernels = {std::string(name) + "_fwd"},
+              .call = [=](const Tensors& x) { return op(x[0], axis, keepdim); },
+              .reference = [=](const Tensors& x) { return reduce_reference(x[0], {axis}, keepdim, first); },
+              .variants = {{{{{2, 3, 5}}}},
+                           {{{{1, 1, 1}}}},
+                           {{{{3, 5, 40}, Values::huge, 0, true}}},
+                           {{{{3, 33, 4}, Values::equal}}},
+                           {{{{3, 33, 18}, Values::rising}}},
+                           {{{{70, 5, 300}}}},
+                           {{{{3000, 7, 2}}}},
+                           {{{{2, 3, 40000}}}}},
+              .differentiable = Differentiable::no,
+              .benchmark = {{{512, 1, 4096}}}});
+  }
+  return true;
+}
 
 const bool added[] = {
     all_axes("sum", {"sum_fwd"}, sum, total, Values::normal),
     all_axes("max", {"max_fwd"}, max, largest, Values::distinct),
+    all_axes("min", {"min_fwd"}, min, least, Values::distinct),
+    products({}),
+    products({0}),
+    products({1}),
+    products({2}),
+    products({0, 2}),
+    all_axes("logsumexp", {"logsumexp_fwd"}, logsumexp, log_sum_exp, Values::normal),
+    quantifier("any", any, largest),
+    quantifier("all", all, least),
+    position("argmax", argmax, true),
+    position("argmin", argmin, false),
     reduction("mean", {"sum_fwd"}, mean, average, {1}, false, Values::normal),
     reduction("mean", {"sum_fwd"}, mean, average, {}, true, Values::normal),
-    reduction("norm", {"sum_fwd"}, norm, length, {0, 2}, false, Values::normal),
-    reduction("norm", {"sum_fwd"}, norm, length, {-1}, true, Values::positive),
+    all_axes("norm", {"norm_fwd"}, norm_of(2), length, Values::normal),
+    all_axes("norm", {"sum_fwd"}, norm_of(1), power_norm(1), Values::distinct),
+    all_axes("norm", {"max_fwd"}, norm_of(INFINITY), power_norm(INFINITY), Values::distinct),
+    all_axes("norm", {"sum_fwd"}, norm_of(3), power_norm(3), Values::normal),
+    reduction("norm", {"sum_fwd"}, norm_of(1.5), power_norm(1.5), {1}, true, Values::distinct),
     reduction("var", {"sum_fwd"}, variance, spread, {0, 2}, false, Values::normal),
     reduction("var", {"sum_fwd"}, variance, spread, {}, true, Values::normal),
+    reduction("stddev", {"sum_fwd"}, deviation, root_of_spread, {0, 2}, false, Values::normal),
+    reduction("stddev", {"sum_fwd"}, deviation, root_of_spread, {}, true, Values::normal),
     adjoint_of_broadcast({2, 3, 4}, {3, 1}),
     adjoint_of_broadcast({2, 3, 4}, {}),
     adjoint_of_broadcast({2, 3, 4}, {1, 1, 4}),
@@ -163,10 +270,11 @@ TEST_CASE("a reduction gives the same bits at any thread count") {
   const int before = thread_count();
   for (const Shape& axes : {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 1}, Shape{0, 2}}) {
     set_thread_count(1);
-    const Tensor once = sum(x, axes), top = max(x, axes);
+    const Tensor once = sum(x, axes), top = max(x, axes), first = argmax(x, axes.empty() ? 2 : axes[0]);
     for (int threads : {2, 5}) {
       set_thread_count(threads);
       const Tensor again = sum(x, axes), also = max(x, axes);
+      CHECK(all(eq(first, argmax(x, axes.empty() ? 2 : axes[0]))).item() == 1);
       for (std::int64_t i = 0; i < once.numel(); ++i) {
         REQUIRE(once.data<float>()[i] == again.data<float>()[i]);
         REQUIRE(top.data<float>()[i] == also.data<float>()[i]);
@@ -211,6 +319,102 @@ TEST_CASE("nothing to reduce: zero for a sum, NaN for a mean, an error for a max
   CHECK_THROWS_WITH_AS(var(zeros({1, 3}), {0}),
                        "var: float32[1, 3] has 1 elements along axes [0], too few for a correction of 1",
                        Error);
+}
+
+TEST_CASE("prod and its derivatives beside zeros") {
+  const auto product_of_rows = [](const Tensors& x) { return prod(x[0], {1}); };
+  const Tensor x =
+      from_values({2, 0, -3, 1.5f, 4, 0, 5, 0, 2, -1, 0, 0, 0, 7, 1, 3, -2, 1, 0.5f, 2}, {4, 5}).to(float64);
+  CHECK(gradcheck(product_of_rows, {x}) == "");
+  CHECK(gradcheck(product_of_rows, {x}, {.tolerance = 1e-5, .second = true}) == "");
+  Tensor row = from_values({2, 0, -3}, {3});
+  row.requires_grad_();
+  const Tensor y = prod(row);
+  CHECK(y.item() == 0);
+  y.backward();
+  CHECK(row.grad().data<float>()[0] == 0);
+  CHECK(row.grad().data<float>()[1] == -6);
+  CHECK(row.grad().data<float>()[2] == 0);
+  CHECK(prod(zeros({0, 3}), {0}).data<float>()[2] == 1);
+  // a float32 product may pass through what only float64 can hold
+  CHECK(prod(from_values({1e30f, 1e30f, 1e-30f, 1e-30f}, {4})).item() == doctest::Approx(1));
+}
+
+TEST_CASE("integers and bools: sums and products in int64, extremes and positions in kind") {
+  const Tensor x = reshape(arange(24), {2, 3, 4}) - 5.0;
+  for (DType dtype : {int64, int32}) {
+    const Tensor whole = x.to(dtype);
+    CHECK(sum(whole).dtype() == int64);
+    CHECK(sum(whole).item() == 276 - 24 * 5);
+    CHECK(sum(whole, {0, 2}).data<std::int64_t>()[1] == -1 + 0 + 1 + 2 + 11 + 12 + 13 + 14);
+    CHECK(prod(slice(whole, 2, 0, 1), {1}).data<std::int64_t>()[0] == -5 * -1 * 3);
+    CHECK(max(whole, {0}).dtype() == dtype);
+    CHECK(max(whole, {0, 1}).to(int64).data<std::int64_t>()[2] == 17);
+    CHECK(min(whole).item() == -5);
+    CHECK(argmax(whole, 1).data<std::int64_t>()[3] == 2);
+    CHECK(argmin(-whole, 0).data<std::int64_t>()[0] == 1);
+  }
+  const Tensor mask = gt(x, 2);
+  CHECK(sum(mask).item() == 16);
+  CHECK(sum(full({1000}, 255, uint8)).item() == 255000);
+  CHECK(count_nonzero(x).item() == 23);
+  CHECK(count_nonzero(from_values({0, NAN, -0.0f, 1}, {2, 2}), {1}).data<std::int64_t>()[0] == 1);
+  CHECK(any(mask, {2}).shape() == Shape{2, 3});
+  CHECK(any(zeros({0}, boolean)).item() == 0);
+  CHECK(all(zeros({0}, boolean)).item() == 1);
+  CHECK_THROWS_WITH_AS(mean(x), "mean: int64[2, 3, 4] is not floating; convert it with cast(x, float32)",
+                       Error);
+  CHECK_THROWS_WITH_AS(any(zeros({3})), "any: float32[3] is not bool; compare first, as in ne(x, 0)", Error);
+  CHECK_THROWS_WITH_AS(
+      max(mask), "max: bool[2, 3, 4] is neither floating nor int64 or int32; convert it with cast(x, int64)",
+      Error);
+}
+
+TEST_CASE("argmax and argmin: the first of ties, and NaN before all") {
+  const Tensor x = from_values({1, NAN, 3, NAN, 3, 1, 2, 3, 3}, {3, 3});
+  const std::int64_t rows[] = {1, 0, 1}, columns[] = {1, 0, 0};
+  for (int i = 0; i < 3; ++i) {
+    CHECK(argmax(x).data<std::int64_t>()[i] == rows[i]);
+    CHECK(argmax(x, 0).data<std::int64_t>()[i] == columns[i]);
+  }
+  CHECK(argmin(x, 1).data<std::int64_t>()[0] == 1);
+  CHECK(argmin(x, 1).data<std::int64_t>()[2] == 0);
+  CHECK(argmax(full({3, 100}, -INFINITY), 1).data<std::int64_t>()[1] == 0);
+  CHECK(argmin(full({100, 3}, INFINITY), 0).data<std::int64_t>()[1] == 0);
+  CHECK(argmax(x, 0, true).shape() == Shape{1, 3});
+}
+
+TEST_CASE("norms of values whose powers leave the dtype's range") {
+  const Tensor big = from_values({3e30f, -4e30f}, {2}), tiny = from_values({3e-30f, 4e-30f}, {2});
+  for (const Tensor& x : {big, tiny}) {
+    const double unit = std::abs(x.data<float>()[0]) / 3;
+    CHECK(norm(x).item() / unit == doctest::Approx(5).epsilon(1e-6));
+    CHECK(norm(x, {}, false, 3).item() / unit == doctest::Approx(std::cbrt(91.0)).epsilon(1e-6));
+    CHECK(norm(x, {}, false, 1).item() / unit == doctest::Approx(7).epsilon(1e-6));
+    CHECK(norm(x, {}, false, INFINITY).item() / unit == doctest::Approx(4).epsilon(1e-6));
+  }
+  for (double p : {1.0, 2.0, 3.0, double{INFINITY}}) {
+    CHECK(norm(from_values({1, -INFINITY}, {2}), {}, false, p).item() == INFINITY);
+    CHECK(std::isnan(norm(from_values({1, NAN}, {2}), {}, false, p).item()));
+    Tensor zero = zeros({3}, float64);
+    zero.requires_grad_();
+    norm(zero, {}, false, p).backward();
+    for (int i = 0; i < 3; ++i) CHECK(zero.grad().data<double>()[i] == 0);
+  }
+  Tensor equal = full({4}, 3, float64);
+  equal.requires_grad_();
+  stddev(equal).backward();
+  CHECK(equal.grad().data<double>()[2] == 0);
+  CHECK_THROWS_WITH_AS(norm(big, {}, false, 0.5), "norm: p is 0.5; it must be 1 or more (or infinity)",
+                       Error);
+}
+
+TEST_CASE("logsumexp over other axes than the last is as safe") {
+  const Tensor x = from_values({1e4f, -INFINITY, 1e4f, -INFINITY}, {2, 2});
+  const Tensor y = logsumexp(x, {0});
+  CHECK(y.data<float>()[0] == doctest::Approx(1e4 + std::log(2.0)));
+  CHECK(y.data<float>()[1] == -INFINITY);
+  CHECK(logsumexp(x, {}, true).shape() == Shape{1, 1});
 }
 
 TEST_CASE("ties share the gradient of max; norm's is 0 at 0") {
