@@ -18,13 +18,27 @@ namespace tsr::HWY_NAMESPACE {
 #define POSITIVE hn::And(hn::Gt(x, hn::Zero(d)), hn::Le(x, hn::Set(d, std::numeric_limits<T>::max())))
 TSR_FUNCTION(Expm1, odd_at_zero(d, x, hn::Expm1(d, x)), hn::Le(x, hn::Set(d, Exp::highest<T>)), std::expm1)
 TSR_FUNCTION(Log, hn::Log(d, x), POSITIVE, std::log)
-TSR_FUNCTION(Log2, hn::Log2(d, x), POSITIVE, std::log2)
 TSR_FUNCTION(Log10, hn::Log10(d, x), POSITIVE, std::log10)
 #undef POSITIVE
 TSR_FUNCTION(Log1p, odd_at_zero(d, x, hn::Log1p(d, x)),
              hn::And(hn::Ge(x, hn::Set(d, T(-0.99))), hn::Le(x, hn::Set(d, std::numeric_limits<T>::max()))),
              std::log1p)
 
+struct Log2 {  // n + log(m)/log 2 with x = m·2^n and m in [0.75, 1.5): exact for powers of two
+  template <class D, class V, class T = hn::TFromD<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    constexpr int kMantissa = std::numeric_limits<T>::digits - 1;
+    const hn::RebindToSigned<D> di;
+    const V least = hn::Set(d, std::numeric_limits<T>::min()),
+            most = hn::Set(d, std::numeric_limits<T>::max());
+    const auto bits = hn::BitCast(di, x), from = hn::BitCast(di, hn::Set(d, T(0.75)));
+    const auto n = hn::ShiftRight<kMantissa>(hn::Sub(bits, from));
+    const V m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<kMantissa>(n)));
+    const V y = hn::MulAdd(hn::Log(d, m), hn::Set(d, T(1.44269504088896340736)), hn::ConvertTo(d, n));
+    return mend(
+        d, x, y, hn::And(hn::Ge(x, least), hn::Le(x, most)), +[](T v) { return std::log2(v); });
+  }
+};
 struct Exp2 {  // 2^n·exp((x - n)·log 2) with n whole: exact for whole x
   template <class D, class V, class T = hn::TFromD<D>>
   HWY_INLINE V operator()(D d, V x) const {

@@ -17,7 +17,8 @@ namespace tsr::HWY_NAMESPACE {
 
 #define WITHIN(bound) hn::Le(hn::Abs(x), hn::Set(d, T(bound)))
 TSR_FUNCTION(Sin, odd_at_zero(d, x, hn::Sin(d, x)), WITHIN(39000), std::sin)
-TSR_FUNCTION(Cos, hn::Cos(d, x), WITHIN(39000), std::cos)
+TSR_FUNCTION(Cos, hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Set(d, 1), hn::Cos(d, x)), WITHIN(39000),
+             std::cos)
 TSR_FUNCTION(Tan, odd_at_zero(d, x, hn::Div(hn::Sin(d, x), hn::Cos(d, x))), WITHIN(39000), std::tan)
 TSR_FUNCTION(Asin, hn::Asin(d, x), WITHIN(1), std::asin)
 TSR_FUNCTION(Acos, hn::Acos(d, x), WITHIN(1), std::acos)

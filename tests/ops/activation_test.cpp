@@ -113,7 +113,7 @@ const Edge kEdges[] = {
 TEST_CASE("activations at -inf and 0, and NaN stays NaN, slopes included") {
   for (DType dtype : {float32, float64})
     for (const Edge& edge : kEdges) {
-      CAPTURE(edge.name);
+      CAPTURE(std::string(edge.name));
       Tensor x = from_values({-INFINITY, 0, NAN, -1e30f, 1e30f}, {5}).to(dtype).clone();
       x.requires_grad_();
       const Tensor y = edge.op(x);
