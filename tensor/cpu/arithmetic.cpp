@@ -69,7 +69,21 @@ struct Sign {
     return hn::Sub(hn::IfThenElseZero(hn::Gt(x, zero), one), hn::IfThenElseZero(hn::Lt(x, zero), one));
   }
 };
+struct Clamp {  // NaN stays
+  double low, high;
+  template <class D, class V, class T = hn::TFromD<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V least = hn::Set(d, static_cast<T>(low)), most = hn::Set(d, static_cast<T>(high));
+    return hn::IfThenElse(hn::Lt(x, least), least, hn::IfThenElse(hn::Gt(x, most), most, x));
+  }
+};
 
+void clamp_f32(const float* x, std::int64_t count, float* y, double low, double high) {
+  unary_row(Clamp{low, high}, x, count, y);
+}
+void clamp_f64(const double* x, std::int64_t count, double* y, double low, double high) {
+  unary_row(Clamp{low, high}, x, count, y);
+}
 TSR_UNARY_ROWS(neg, Neg)
 TSR_UNARY_ROWS(abs, Abs)
 TSR_UNARY_ROWS(square, Square)
@@ -112,6 +126,22 @@ TSR_BINARY_SLOT(mul, mul_fwd)
 TSR_BINARY_SLOT(div, div_fwd)
 TSR_BINARY_SLOT(maximum, maximum_fwd)
 TSR_BINARY_SLOT(minimum, minimum_fwd)
+
+HWY_EXPORT(clamp_f32);
+HWY_EXPORT(clamp_f64);
+const int register_clamp = [] {
+  clamp_fwd.add(Device::cpu, float32, [](Context&, View x, View y, double low, double high) {
+    unary_rows<float, float>(x, y, [=](const float* from, std::int64_t count, float* to) {
+      HWY_DYNAMIC_DISPATCH(clamp_f32)(from, count, to, low, high);
+    });
+  });
+  clamp_fwd.add(Device::cpu, float64, [](Context&, View x, View y, double low, double high) {
+    unary_rows<double, double>(x, y, [=](const double* from, std::int64_t count, double* to) {
+      HWY_DYNAMIC_DISPATCH(clamp_f64)(from, count, to, low, high);
+    });
+  });
+  return 0;
+}();
 
 }  // namespace
 }  // namespace tsr

@@ -39,11 +39,6 @@ void remainder_cpu(Context&, View a, View b, View y) {
     return rest != 0 && (rest < 0) != (q < 0) ? rest + q : rest;
   });
 }
-template <class T>
-void clamp_cpu(Context&, View x, View y, double low, double high) {
-  const T least = static_cast<T>(low), most = static_cast<T>(high);
-  each<T>(x, y, [=](T v) { return v < least ? least : most < v ? most : v; });
-}
 /// The exponents that occur everywhere cost what they should.
 template <class T>
 void pow_scalar_cpu(Context&, View x, View y, double exponent) {
@@ -95,7 +90,6 @@ TSR_CPU_KERNEL(pow_fwd, pow_cpu, float, double);
 TSR_CPU_KERNEL(atan2_fwd, atan2_cpu, float, double);
 TSR_CPU_KERNEL(fmod_fwd, fmod_cpu, float, double);
 TSR_CPU_KERNEL(remainder_fwd, remainder_cpu, float, double);
-TSR_CPU_KERNEL(clamp_fwd, clamp_cpu, float, double);
 TSR_CPU_KERNEL(pow_scalar_fwd, pow_scalar_cpu, float, double);
 TSR_CPU_KERNEL(add_fwd, add_integers, std::int64_t, std::int32_t);
 TSR_CPU_KERNEL(sub_fwd, sub_integers, std::int64_t, std::int32_t);
