@@ -31,9 +31,11 @@ UNARY_OPERATION(Neg, hn::Neg(x))
 UNARY_OPERATION(Abs, hn::Abs(x))
 UNARY_OPERATION(Square, hn::Mul(x, x))
 UNARY_OPERATION(Sqrt, hn::Sqrt(x))
-UNARY_OPERATION(Floor, hn::Floor(x))
-UNARY_OPERATION(Ceil, hn::Ceil(x))
-UNARY_OPERATION(Trunc, hn::Trunc(x))
+// without SSE4 Highway's rounding loses the sign of zeros
+UNARY_OPERATION(Floor, hn::CopySign(hn::Floor(x), x))
+UNARY_OPERATION(Ceil, hn::CopySign(hn::Ceil(x), x))
+UNARY_OPERATION(Round, hn::CopySign(hn::Round(x), x))
+UNARY_OPERATION(Trunc, hn::CopySign(hn::Trunc(x), x))
 BINARY_OPERATION(Add, hn::Add(a, b))
 BINARY_OPERATION(Sub, hn::Sub(a, b))
 BINARY_OPERATION(Mul, hn::Mul(a, b))
@@ -44,12 +46,6 @@ BINARY_OPERATION(Minimum, hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(
 #undef UNARY_OPERATION
 #undef BINARY_OPERATION
 
-struct Round {  // Highway's gives +0 for what rounds to -0
-  template <class D, class V>
-  HWY_INLINE V operator()(D, V x) const {
-    return hn::CopySign(hn::Round(x), x);
-  }
-};
 struct Reciprocal {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
