@@ -36,7 +36,7 @@ Tensor trunc(const Tensor& x);
 Tensor fmod(const Tensor& a, const Tensor& b);
 /// What is left of a / b rounded down: b's sign, as Python's %.
 Tensor remainder(const Tensor& a, const Tensor& b);
-/// x moved into [low, high]; either bound may be left out. The gradient passes on the bounds and between.
+/// x moved into [low, high]; either bound may be left out. The gradient passes between them, not on them.
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high = {});
 /// x in another dtype; the gradient comes back in x's.
 Tensor cast(const Tensor& x, DType dtype);
@@ -106,9 +106,9 @@ Tensor silu(const Tensor& x);
 Tensor softplus(const Tensor& x, double beta = 1);
 /// x·tanh(softplus(x)). (Misra 2019.)
 Tensor mish(const Tensor& x);
-/// x moved into [low, high]; unlike clamp's, the gradient on the bounds is 0.
+/// clamp with both bounds.
 Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
-/// hardtanh(x, 0, 6).
+/// clamp(x, 0, 6).
 Tensor relu6(const Tensor& x);
 /// x·relu6(x + 3) / 6. (Howard et al. 2019.)
 Tensor hardswish(const Tensor& x);

@@ -1,5 +1,4 @@
 // Activations.
-#include <cmath>
 #include <numbers>
 
 #include "autograd/ops/pointwise.h"
@@ -14,7 +13,7 @@ const OpInfo kRelu("relu"), kReluBackward("relu_backward"), kSigmoid("sigmoid"),
 
 Tensor run(Op& op, const ScalarKernel& kernel, const Tensor& x, double number) {
   check_dtype(op.name(), kernel, x);
-  const Tensor y = op.empty(x.shape());
+  Tensor y = op.empty(x.shape());
   kernel(op, x.view(), y.view(), number);
   return y;
 }
@@ -106,7 +105,8 @@ Tensor softplus(const Tensor& x, double beta) {
 }
 
 Tensor mish(const Tensor& x) { return x * tanh(softplus(x)); }
-Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
+Tensor hardtanh(const Tensor& x, double low, double high) { return clamp(x, low, high); }
+Tensor relu6(const Tensor& x) { return clamp(x, 0, 6); }
 Tensor hardswish(const Tensor& x) { return x * relu6(x + 3.0) / 6.0; }
 
 }  // namespace tsr

@@ -1,5 +1,4 @@
 // Arithmetic and rounding, with broadcasting.
-#include <cmath>
 #include <limits>
 
 #include "autograd/ops/pointwise.h"
@@ -9,7 +8,7 @@ namespace {
 
 const OpInfo kAdd("add"), kSub("sub"), kMul("mul"), kDiv("div"), kMaximum("maximum"), kMinimum("minimum"),
     kNeg("neg"), kAbs("abs"), kSign("sign"), kFloor("floor"), kCeil("ceil"), kRound("round"), kTrunc("trunc"),
-    kFmod("fmod"), kRemainder("remainder"), kClamp("clamp"), kHardtanh("hardtanh"), kCast("cast");
+    kFmod("fmod"), kRemainder("remainder"), kClamp("clamp"), kCast("cast");
 
 /// Maximum and minimum. Ties share the gradient.
 Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
@@ -43,19 +42,6 @@ Tensor division_rest(const OpInfo& info, const BinaryKernel& kernel, const Tenso
             share(needs[0], left.shape(), [&] { return grad; }),
             share(needs[1], right.shape(), [&] { return grad * round((y.get().detach() - left) / right); })};
       });
-}
-
-/// x moved into [low, high]; the gradient passes where `inside` says so of x.
-template <class Inside>
-Tensor clamped(const OpInfo& info, const Tensor& x, double low, double high, Inside inside) {
-  Op op(info, {x});
-  check_dtype(info.name, clamp_fwd, x);
-  TSR_CHECK(low <= high, info.name, ": the bounds are ", low, " and ", high, "; low must not exceed high");
-  const Tensor y = op.empty(x.shape());
-  clamp_fwd(op, x.view(), y.view(), low, high);
-  return op.record(y, [x = op.save(x), inside](const Tensor& grad, const Needs&) {
-    return Tensors{where(inside(x.get().detach()), grad, scalar_like(0, grad))};
-  });
 }
 
 }  // namespace
@@ -122,13 +108,15 @@ Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> h
   constexpr double inf = std::numeric_limits<double>::infinity();
   TSR_CHECK(low || high, "clamp: neither bound is given; give one of them at least");
   const double least = low.value_or(-inf), most = high.value_or(inf);
-  return clamped(kClamp, x, least, most,
-                 [=](const Tensor& x) { return logical_and(ge(x, least), le(x, most)); });
-}
-
-Tensor hardtanh(const Tensor& x, double low, double high) {
-  return clamped(kHardtanh, x, low, high,
-                 [=](const Tensor& x) { return logical_and(gt(x, low), lt(x, high)); });
+  TSR_CHECK(least <= most, "clamp: the bounds are ", least, " and ", most, "; low must not exceed high");
+  Op op(kClamp, {x});
+  check_dtype("clamp", clamp_fwd, x);
+  const Tensor y = op.empty(x.shape());
+  clamp_fwd(op, x.view(), y.view(), least, most);
+  return op.record(y, [x = op.save(x), least, most](const Tensor& grad, const Needs&) {
+    const Tensor point = x.get().detach(), inside = logical_and(gt(point, least), lt(point, most));
+    return Tensors{where(inside, grad, scalar_like(0, grad))};
+  });
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
@@ -141,7 +129,7 @@ Tensor cast(const Tensor& x, DType dtype) {
 }
 
 Tensor scalar_like(double value, const Tensor& x) {
-  const Tensor number = scalar(value, x.dtype(), x.device());
+  Tensor number = scalar(value, x.dtype(), x.device());
   TSR_CHECK(is_floating(x.dtype()) || number.item() == value, "scalar_like: ", value, " is no ", x.dtype(),
             ", as ", describe(x), " is; convert that with cast(x, float32)");
   return number;

@@ -133,7 +133,7 @@ TEST_CASE("activations at -inf and 0, and NaN stays NaN, slopes included") {
 TEST_CASE("activations: options out of range are named") {
   CHECK_THROWS_WITH_AS(elu(zeros({2}), -1), "elu: alpha is -1; it must not be negative", Error);
   CHECK_THROWS_WITH_AS(hardtanh(zeros({2}), 1, -1),
-                       "hardtanh: the bounds are 1 and -1; low must not exceed high", Error);
+                       "clamp: the bounds are 1 and -1; low must not exceed high", Error);
   CHECK_THROWS_WITH_AS(gelu(zeros({2}, int64)),
                        "gelu: int64[2] is not floating; convert it with cast(x, float32)", Error);
 }
