@@ -5,6 +5,7 @@
 // Error (op, operands, rule, way out) when shapes, dtypes or devices don't fit.
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "autograd/tape.h"
@@ -13,7 +14,7 @@
 
 namespace tsr {
 
-// ---- pointwise (autograd/ops/pointwise.cpp) ----
+// ---- arithmetic (autograd/ops/arithmetic.cpp): on int64 and int32 as well, but for div and what rounds ----
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -22,28 +23,116 @@ Tensor div(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor neg(const Tensor& x);
-Tensor exp(const Tensor& x);
-/// Natural logarithm.
-Tensor log(const Tensor& x);
-Tensor sqrt(const Tensor& x);
 /// |x|; the gradient at 0 is 0.
 Tensor abs(const Tensor& x);
 /// -1, 0 or 1; its gradient is zero.
 Tensor sign(const Tensor& x);
-/// max(x, 0); the gradient at 0 is 0.
-Tensor relu(const Tensor& x);
-Tensor sigmoid(const Tensor& x);
-Tensor tanh(const Tensor& x);
-/// condition (bool) ? a : b, broadcasting all three.
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
-/// Comparisons give bool and no gradient.
-Tensor eq(const Tensor& a, const Tensor& b);
-Tensor lt(const Tensor& a, const Tensor& b);
-Tensor le(const Tensor& a, const Tensor& b);
-/// x where mask (bool, broadcast) is false, value where it is true.
-Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+/// Down, up, to the nearest (halves to the even neighbour), towards zero; their gradients are zero.
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor round(const Tensor& x);
+Tensor trunc(const Tensor& x);
+/// What is left of a / b rounded towards zero: a's sign, as C's fmod.
+Tensor fmod(const Tensor& a, const Tensor& b);
+/// What is left of a / b rounded down: b's sign, as Python's %.
+Tensor remainder(const Tensor& a, const Tensor& b);
+/// x moved into [low, high]; either bound may be left out. The gradient passes between them, not on them.
+Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high = {});
 /// x in another dtype; the gradient comes back in x's.
 Tensor cast(const Tensor& x, DType dtype);
+/// A number as a tensor of x's dtype and device; throws Error when that is an integer type that can't hold
+/// it.
+Tensor scalar_like(double value, const Tensor& x);
+
+// ---- powers (autograd/ops/power.cpp) ----
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+/// 1 / √x.
+Tensor rsqrt(const Tensor& x);
+/// 1 / x.
+Tensor reciprocal(const Tensor& x);
+/// a^b as C's pow: x^0 is 1 for all x, and a negative base takes whole exponents only (else NaN). Where a
+/// is 0, the gradients that would be infinite or NaN for b ≥ 0 (both at 0^0, b's everywhere) are 0.
+Tensor pow(const Tensor& a, const Tensor& b);
+Tensor pow(const Tensor& x, double exponent);
+
+// ---- functions (autograd/ops/functions.cpp) ----
+Tensor exp(const Tensor& x);
+/// 2^x.
+Tensor exp2(const Tensor& x);
+/// exp(x) - 1, accurate near 0.
+Tensor expm1(const Tensor& x);
+/// Natural logarithm.
+Tensor log(const Tensor& x);
+Tensor log2(const Tensor& x);
+Tensor log10(const Tensor& x);
+/// log(1 + x), accurate near 0.
+Tensor log1p(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
+Tensor asin(const Tensor& x);
+Tensor acos(const Tensor& x);
+Tensor atan(const Tensor& x);
+/// The angle of the point (x, y), in (-π, π]; the gradient at the origin is 0.
+Tensor atan2(const Tensor& y, const Tensor& x);
+Tensor sinh(const Tensor& x);
+Tensor cosh(const Tensor& x);
+Tensor tanh(const Tensor& x);
+/// 2/√π ∫₀ˣ exp(-t²) dt, and 1 minus it.
+Tensor erf(const Tensor& x);
+Tensor erfc(const Tensor& x);
+
+// ---- activations (autograd/ops/activation.cpp) ----
+/// max(x, 0); the gradient at 0 is 0.
+Tensor relu(const Tensor& x);
+/// 1 / (1 + exp(-x)).
+Tensor sigmoid(const Tensor& x);
+/// log sigmoid(x).
+Tensor logsigmoid(const Tensor& x);
+/// x above 0, slope·x below.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+/// x above 0, alpha·(exp(x) - 1) below. (Clevert et al. 2016.)
+Tensor elu(const Tensor& x, double alpha = 1);
+/// elu with the constants that keep mean 0 and variance 1. (Klambauer et al. 2017.)
+Tensor selu(const Tensor& x);
+/// x·Φ(x), with Φ the normal distribution's; tanh: 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+/// (Hendrycks & Gimpel 2016.)
+enum class GeluForm { erf, tanh };
+Tensor gelu(const Tensor& x, GeluForm form = GeluForm::erf);
+/// x·sigmoid(x), also called swish.
+Tensor silu(const Tensor& x);
+/// log(1 + exp(beta·x)) / beta.
+Tensor softplus(const Tensor& x, double beta = 1);
+/// x·tanh(softplus(x)). (Misra 2019.)
+Tensor mish(const Tensor& x);
+/// clamp with both bounds.
+Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
+/// clamp(x, 0, 6).
+Tensor relu6(const Tensor& x);
+/// x·relu6(x + 3) / 6. (Howard et al. 2019.)
+Tensor hardswish(const Tensor& x);
+
+// ---- comparison and choice (autograd/ops/compare.cpp): comparisons give bool and no gradient ----
+Tensor eq(const Tensor& a, const Tensor& b);
+Tensor ne(const Tensor& a, const Tensor& b);
+Tensor lt(const Tensor& a, const Tensor& b);
+Tensor le(const Tensor& a, const Tensor& b);
+Tensor gt(const Tensor& a, const Tensor& b);
+Tensor ge(const Tensor& a, const Tensor& b);
+Tensor isnan(const Tensor& x);
+Tensor isinf(const Tensor& x);
+/// Neither infinite nor NaN.
+Tensor isfinite(const Tensor& x);
+/// bool with bool.
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_xor(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& x);
+/// condition (bool) ? a : b, broadcasting all three.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+/// x where mask (bool, broadcast) is false, value where it is true.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
@@ -51,14 +140,20 @@ inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 /// With a number: it takes the tensor's dtype and device.
-inline Tensor operator+(const Tensor& a, double b) { return add(a, scalar(b, a.dtype(), a.device())); }
-inline Tensor operator-(const Tensor& a, double b) { return sub(a, scalar(b, a.dtype(), a.device())); }
-inline Tensor operator*(const Tensor& a, double b) { return mul(a, scalar(b, a.dtype(), a.device())); }
-inline Tensor operator/(const Tensor& a, double b) { return div(a, scalar(b, a.dtype(), a.device())); }
-inline Tensor operator+(double a, const Tensor& b) { return add(scalar(a, b.dtype(), b.device()), b); }
-inline Tensor operator-(double a, const Tensor& b) { return sub(scalar(a, b.dtype(), b.device()), b); }
-inline Tensor operator*(double a, const Tensor& b) { return mul(scalar(a, b.dtype(), b.device()), b); }
-inline Tensor operator/(double a, const Tensor& b) { return div(scalar(a, b.dtype(), b.device()), b); }
+inline Tensor operator+(const Tensor& a, double b) { return add(a, scalar_like(b, a)); }
+inline Tensor operator-(const Tensor& a, double b) { return sub(a, scalar_like(b, a)); }
+inline Tensor operator*(const Tensor& a, double b) { return mul(a, scalar_like(b, a)); }
+inline Tensor operator/(const Tensor& a, double b) { return div(a, scalar_like(b, a)); }
+inline Tensor operator+(double a, const Tensor& b) { return add(scalar_like(a, b), b); }
+inline Tensor operator-(double a, const Tensor& b) { return sub(scalar_like(a, b), b); }
+inline Tensor operator*(double a, const Tensor& b) { return mul(scalar_like(a, b), b); }
+inline Tensor operator/(double a, const Tensor& b) { return div(scalar_like(a, b), b); }
+inline Tensor eq(const Tensor& a, double b) { return eq(a, scalar_like(b, a)); }
+inline Tensor ne(const Tensor& a, double b) { return ne(a, scalar_like(b, a)); }
+inline Tensor lt(const Tensor& a, double b) { return lt(a, scalar_like(b, a)); }
+inline Tensor le(const Tensor& a, double b) { return le(a, scalar_like(b, a)); }
+inline Tensor gt(const Tensor& a, double b) { return gt(a, scalar_like(b, a)); }
+inline Tensor ge(const Tensor& a, double b) { return ge(a, scalar_like(b, a)); }
 
 // ---- shape (autograd/ops/shape.cpp): views share storage with x ----
 /// Same elements in row-major order, another shape; one size may be -1. Copies when x's strides don't allow a
@@ -90,24 +185,42 @@ Tensor stack(const Tensors& parts, std::int64_t axis);
 Tensor slice_backward(const Tensor& x, const Shape& shape, std::int64_t axis, std::int64_t begin,
                       std::int64_t step);
 
-// ---- reductions (autograd/ops/reduce.cpp) ----
-/// Sum over the axes given (all when empty); keepdim leaves them with size 1.
+// ---- reductions (autograd/ops/reduce.cpp, norm.cpp) ----
+// Over the axes given (all when empty), which disappear, or stay with size 1 when keepdim is set.
+/// Integers and bools are summed (and multiplied) in int64.
 Tensor sum(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
-/// Largest value; its gradient is shared evenly among ties, as in PyTorch's amax.
+/// Its gradient is right beside zeros as well.
+Tensor prod(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
+/// Largest (smallest) value; its gradient is shared evenly among ties, as in PyTorch's amax and amin.
 Tensor max(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
+Tensor min(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
+/// Position of the largest (smallest) value along an axis, the first of ties, as int64; no gradient. NaN
+/// counts as the largest (smallest).
+Tensor argmax(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
+Tensor argmin(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
+/// Whether any (all) of x, which is bool, is true.
+Tensor any(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
+Tensor all(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
+/// int64.
+Tensor count_nonzero(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
 /// Sums x down to a shape that broadcasts to x's: broadcast_to's adjoint.
 Tensor sum_to(const Tensor& x, const Shape& shape);
-/// ‖x‖₂ over the axes (all when empty).
-Tensor norm(const Tensor& x, const Shape& axes = {}, bool keepdim = false);
-/// Variance over the axes, divided by the count less `correction`.
+/// ‖x‖ₚ, p from 1 to infinity; the gradient at 0 is 0. Neither float32's squares nor other powers overflow.
+Tensor norm(const Tensor& x, const Shape& axes = {}, bool keepdim = false, double p = 2);
+/// Variance, divided by the count less `correction`, and its root, whose gradient at 0 is 0.
 Tensor var(const Tensor& x, const Shape& axes = {}, bool keepdim = false, double correction = 1);
+Tensor stddev(const Tensor& x, const Shape& axes = {}, bool keepdim = false, double correction = 1);
+
+// ---- scans (autograd/ops/cumsum.cpp) ----
+/// Sums of x's elements along an axis up to each (from each on when reverse).
+Tensor cumsum(const Tensor& x, std::int64_t axis, bool reverse = false);
 
 // ---- softmax family (autograd/ops/softmax.cpp): along `axis` ----
 Tensor softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
-/// log Σ exp x along the last axis, which disappears.
-Tensor logsumexp(const Tensor& x);
+/// log Σ exp x over the axes (all when empty), without overflow.
+Tensor logsumexp(const Tensor& x, const Shape& axes = {-1}, bool keepdim = false);
 /// Mean over rows of logsumexp(logits) - logits[label]; logits [m, n], labels int64 [m] in 0 … n-1.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
 /// x / max(‖x‖₂, epsilon) along the last axis.
@@ -124,8 +237,6 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, std::int64_t count);
 /// The k largest along the last axis, falling; ties by rising index. Values are differentiable.
 std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k);
-/// Position of the largest value along the last axis, the first of ties; no gradient.
-Tensor argmax(const Tensor& x);
 /// labels int64 [...] as 0/1 vectors [..., classes]; no gradient.
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = float32);
 

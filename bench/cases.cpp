@@ -71,6 +71,20 @@ Case batch_norm_relu(bool backward) {
           }};
 }
 
+/// Sums of a matrix along an axis.
+Case sum_axis(std::int64_t axis) {
+  constexpr std::int64_t kSize = 4096;
+  return {.name = text("sum_axis_", axis),
+          .work = static_cast<double>(kSize * kSize) * sizeof(float),
+          .unit = "byte",
+          .prepare = [=]() -> Body {
+            return [=, x = draw({kSize, kSize}, 1)] {
+              NoGrad guard;
+              sum(x, {axis});
+            };
+          }};
+}
+
 /// A SimCLR model with its optimiser, and one batch of two views.
 struct SimClrStep {
   Settings settings;
@@ -117,6 +131,7 @@ std::vector<Case> all_cases() {
     for (const auto& [channels, size] : {std::pair{64, 32}, {128, 16}, {256, 8}, {512, 4}})
       cases.push_back(conv3x3(channels, size, backward));
   for (const bool backward : {false, true}) cases.push_back(batch_norm_relu(backward));
+  for (const std::int64_t axis : {0, 1}) cases.push_back(sum_axis(axis));
   cases.push_back(simclr_step());
   std::set<std::string> seen;
   for (const test::OpCase& op_case : test::all_cases())

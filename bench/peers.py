@@ -28,6 +28,9 @@ Cases (float32, eager, images in channels_last):
                                with batch norm after both layers; NT-Xent at 0.5), backward, and SGD with momentum 0.9 and
                                weight decay 1e-4 on every parameter
 
+    op_NAME                    one op without a tape, on the tensors of its OpCase's benchmark (tests/ops/)
+    sum_axis_A                 sums of a 4096 x 4096 matrix along axis A, 0 or 1
+
 C x S is 64x32, 128x16, 256x8 or 512x4.
 """
 
@@ -110,6 +113,43 @@ def simclr_step():
     return step
 
 
+def op_cases():
+    def pointwise(function, *draws):
+        tensors = [draw(256, 32, 32, 64) for draw in draws]
+        return lambda: function(*tensors)
+
+    def positive(*shape):
+        return torch.rand(*shape) * 1.5 + 0.5
+
+    def mask(*shape):
+        return torch.rand(*shape) < 0.5
+
+    def reduction(function, *shape):
+        tensor = torch.randn(*shape)
+        return lambda: function(tensor)
+
+    randn = torch.randn
+    unary = {"exp": torch.exp, "tanh": torch.tanh, "sin": torch.sin, "erf": torch.erf, "sigmoid": torch.sigmoid,
+             "gelu": functional.gelu, "silu": functional.silu, "relu": functional.relu, "abs": torch.abs,
+             "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"), "softplus": functional.softplus,
+             "clamp": lambda x: torch.clamp(x, -0.7, 1.2)}
+    binary = {"add": torch.add, "mul": torch.mul, "lt": torch.lt, "maximum": torch.maximum}
+    cases = {name: lambda f=f: pointwise(f, randn) for name, f in unary.items()}
+    cases |= {name: lambda f=f: pointwise(f, randn, randn) for name, f in binary.items()}
+    cases |= {"log": lambda: pointwise(torch.log, positive), "pow": lambda: pointwise(torch.pow, positive, positive),
+              "where": lambda: pointwise(lambda a, b, c: torch.where(c, a, b), randn, randn, mask),
+              "sum": lambda: reduction(torch.sum, 256, 1024, 64), "max": lambda: reduction(torch.amax, 256, 1024, 64),
+              "argmax": lambda: reduction(lambda x: torch.argmax(x, 0), 512, 1, 4096),
+              "norm": lambda: reduction(torch.linalg.vector_norm, 256, 1024, 64),
+              "cumsum": lambda: reduction(lambda x: torch.cumsum(x, 2), 16, 1024, 1024)}
+    return {f"op_{name}": case for name, case in cases.items()}
+
+
+def sum_axis(axis):
+    matrix = torch.randn(4096, 4096)
+    return lambda: torch.sum(matrix, axis)
+
+
 def make_cases():
     cases = {f"sgemm_{n}": lambda n=n: sgemm(n) for n in (256, 512, 1024, 2048)}
     for channels, size in ((64, 32), (128, 16), (256, 8), (512, 4)):
@@ -118,7 +158,8 @@ def make_cases():
                 lambda c=channels, s=size, b=backward: conv3x3(c, s, b))
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
-    return cases | {"simclr_resnet18_step": simclr_step}
+    cases |= {f"sum_axis_{axis}": lambda a=axis: sum_axis(a) for axis in (0, 1)}
+    return cases | op_cases() | {"simclr_resnet18_step": simclr_step}
 
 
 class Peer:

@@ -31,26 +31,64 @@ using UnaryKernel = Kernel<void(Context&, View x, View y)>;
 inline UnaryKernel neg_fwd{"neg_fwd"}, exp_fwd{"exp_fwd"}, log_fwd{"log_fwd"}, sqrt_fwd{"sqrt_fwd"},
     abs_fwd{"abs_fwd"}, sign_fwd{"sign_fwd"}, relu_fwd{"relu_fwd"}, sigmoid_fwd{"sigmoid_fwd"},
     tanh_fwd{"tanh_fwd"};
+inline UnaryKernel square_fwd{"square_fwd"}, rsqrt_fwd{"rsqrt_fwd"}, reciprocal_fwd{"reciprocal_fwd"},
+    floor_fwd{"floor_fwd"}, ceil_fwd{"ceil_fwd"}, trunc_fwd{"trunc_fwd"};
+/// Halves go to the even neighbour.
+inline UnaryKernel round_fwd{"round_fwd"};
+inline UnaryKernel exp2_fwd{"exp2_fwd"}, expm1_fwd{"expm1_fwd"}, log2_fwd{"log2_fwd"}, log10_fwd{"log10_fwd"},
+    log1p_fwd{"log1p_fwd"};
+inline UnaryKernel sin_fwd{"sin_fwd"}, cos_fwd{"cos_fwd"}, tan_fwd{"tan_fwd"}, asin_fwd{"asin_fwd"},
+    acos_fwd{"acos_fwd"}, atan_fwd{"atan_fwd"}, sinh_fwd{"sinh_fwd"}, cosh_fwd{"cosh_fwd"};
+inline UnaryKernel erf_fwd{"erf_fwd"}, erfc_fwd{"erfc_fwd"};
+/// gelu by the error function, and in the tanh form; softplus = log(1 + exp x).
+inline UnaryKernel gelu_fwd{"gelu_fwd"}, gelu_tanh_fwd{"gelu_tanh_fwd"}, silu_fwd{"silu_fwd"},
+    softplus_fwd{"softplus_fwd"};
+/// With a number: the slope below 0; the scale of expm1 below 0; the exponent.
+using ScalarKernel = Kernel<void(Context&, View x, View y, double number)>;
+inline ScalarKernel leaky_relu_fwd{"leaky_relu_fwd"}, elu_fwd{"elu_fwd"}, pow_scalar_fwd{"pow_scalar_fwd"};
+/// y = x moved into [low, high]; NaN stays.
+inline Kernel<void(Context&, View x, View y, double low, double high)> clamp_fwd{"clamp_fwd"};
 using BinaryKernel = Kernel<void(Context&, View a, View b, View y)>;
 inline BinaryKernel add_fwd{"add_fwd"}, sub_fwd{"sub_fwd"}, mul_fwd{"mul_fwd"}, div_fwd{"div_fwd"},
     maximum_fwd{"maximum_fwd"}, minimum_fwd{"minimum_fwd"};
+inline BinaryKernel pow_fwd{"pow_fwd"}, atan2_fwd{"atan2_fwd"};
+/// a - b·q with q = a / b rounded towards zero (fmod), or down (remainder).
+inline BinaryKernel fmod_fwd{"fmod_fwd"}, remainder_fwd{"remainder_fwd"};
 /// grad_x = y > 0 ? grad : 0, with y the output of relu.
 inline BinaryKernel relu_bwd{"relu_bwd"};
+/// grad_x from grad and the output.
+inline BinaryKernel sigmoid_bwd{"sigmoid_bwd"}, tanh_bwd{"tanh_bwd"};
+/// grad_x from grad and the input.
+inline BinaryKernel gelu_bwd{"gelu_bwd"}, gelu_tanh_bwd{"gelu_tanh_bwd"}, silu_bwd{"silu_bwd"};
 /// y (bool) = a ∘ b.
 inline BinaryKernel eq_fwd{"eq_fwd"}, lt_fwd{"lt_fwd"}, le_fwd{"le_fwd"};
+/// bool on bool.
+inline BinaryKernel logical_and_fwd{"logical_and_fwd"}, logical_or_fwd{"logical_or_fwd"},
+    logical_xor_fwd{"logical_xor_fwd"};
+inline UnaryKernel logical_not_fwd{"logical_not_fwd"};
 /// y = condition (bool) ? a : b.
 inline Kernel<void(Context&, View a, View b, View condition, View y)> where_fwd{"where_fwd"};
 
 // ---- reductions: x any; y dense, of x's rank, with size 1 along the reduced axes ----
-inline UnaryKernel sum_fwd{"sum_fwd"}, max_fwd{"max_fwd"};
+/// sum and prod of integers and bools: y is int64. NaN wins in max and min.
+inline UnaryKernel sum_fwd{"sum_fwd"}, max_fwd{"max_fwd"}, min_fwd{"min_fwd"}, prod_fwd{"prod_fwd"};
+/// y = √Σx².
+inline UnaryKernel norm_fwd{"norm_fwd"};
+/// bool to bool.
+inline UnaryKernel any_fwd{"any_fwd"}, all_fwd{"all_fwd"};
+/// index (int64) for y: the first position of the largest (smallest) value along the one axis that is
+/// reduced. NaN counts as larger (smaller) than any number.
+inline UnaryKernel argmax_fwd{"argmax_fwd"}, argmin_fwd{"argmin_fwd"};
+
+// ---- scans: x, y dense [outer, n, inner] ----
+/// y[:, i] = Σ x[:, j] over j ≤ i, or over j ≥ i.
+inline Kernel<void(Context&, View x, View y, bool reverse)> cumsum_fwd{"cumsum_fwd"};
 
 // ---- along the last axis: x rows [..., n] ----
 /// y dense [..., n]. A row of -inf alone gives NaN.
 inline UnaryKernel softmax_fwd{"softmax_fwd"}, log_softmax_fwd{"log_softmax_fwd"};
 /// y dense [...]: log Σ exp x.
 inline UnaryKernel logsumexp_fwd{"logsumexp_fwd"};
-/// index (int64, dense [...]): the first position of the largest value.
-inline UnaryKernel argmax_fwd{"argmax_fwd"};
 /// y dense [..., n] = x / norm, norm dense [...] = max(‖x‖₂, epsilon).
 inline Kernel<void(Context&, View x, View y, View norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
 /// logits rows [m, n], labels int64 dense [m]; loss dense [m] = logsumexp - logits[label]; lse dense [m].

@@ -1,4 +1,4 @@
-// Picking by index, its adjoints, and positions of the largest values.
+// Picking by index, its adjoints, and the largest values.
 #include "autograd/op.h"
 #include "autograd/ops.h"
 
@@ -6,7 +6,7 @@ namespace tsr {
 namespace {
 
 const OpInfo kIndexSelect("index_select"), kIndexAdd("index_add"), kGather("gather"),
-    kScatterAdd("scatter_add"), kTopk("topk"), kArgmax("argmax");
+    kScatterAdd("scatter_add"), kTopk("topk");
 
 /// x as the kernels want it: dense, with everything before and after the axis merged.
 Tensor as_outer_axis_inner(const Tensor& x, int axis) {
@@ -111,18 +111,6 @@ std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k) {
         return Tensors{scatter_add(grad, last, indices.get(), count)};
       });
   return {y, indices};
-}
-
-Tensor argmax(const Tensor& x) {
-  Op op(kArgmax, {x});
-  const int last = normalize_axis("argmax", -1, x.rank());
-  TSR_CHECK(x.shape()[last] > 0, "argmax: ", describe(x), " has empty rows; they have no largest value");
-  const Tensor rows = x.strides()[last] == 1 ? x : x.clone();
-  Shape shape = x.shape();
-  shape.erase(last);
-  Tensor index = op.empty(shape, int64);
-  argmax_fwd(op, rows.view(), index.view());
-  return index;
 }
 
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {

@@ -1,82 +1,134 @@
-// Reductions: sum and max are ops with kernels, the others are composed of them.
-#include "autograd/op.h"
-#include "autograd/ops.h"
+// Reductions over any axes.
+#include "autograd/ops/reduce.h"
+
+#include "autograd/ops/pointwise.h"
 
 namespace tsr {
 namespace {
 
-const OpInfo kSum("sum"), kMax("max");
-
-/// x's shape with the axes (all when empty) at size 1.
-Shape kept_shape(const char* op, const Tensor& x, const Shape& axes) {
-  Shape shape = x.shape();
-  unsigned seen = 0;
-  for (std::int64_t given : axes) {
-    const int axis = normalize_axis(op, given, x.rank());
-    TSR_CHECK(!((seen >> axis) & 1u), op, ": axis ", axis, " of ", describe(x), " is named twice");
-    seen |= 1u << axis;
-  }
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    if (axes.empty() || ((seen >> axis) & 1u)) shape[axis] = 1;
-  return shape;
-}
-
-/// The same without those axes.
-Shape dropped_shape(const Tensor& x, const Shape& axes) {
-  if (axes.empty()) return {};
-  unsigned dropped = 0;
-  for (std::int64_t axis : axes) dropped |= 1u << normalize_axis("reduce", axis, x.rank());
-  Shape shape;
-  for (int axis = 0; axis < x.rank(); ++axis)
-    if (!((dropped >> axis) & 1u)) shape.push_back(x.shape()[axis]);
-  return shape;
-}
-
-/// How many elements of x make up one of the result.
-std::int64_t reduced_count(const Tensor& x, const Shape& kept) {
-  std::int64_t count = 1;
-  for (int axis = 0; axis < x.rank(); ++axis)
-    if (kept[axis] == 1) count *= x.shape()[axis];
-  return count;
-}
+const OpInfo kSum("sum"), kProd("prod"), kMax("max"), kMin("min"), kArgmax("argmax"), kArgmin("argmin"),
+    kAny("any"), kAll("all");
 
 /// Runs the kernel; the result has the kept shape, or is a view of it without the reduced axes.
-Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x, const Shape& kept, const Shape& shape) {
-  const Tensor y = op.empty(kept);
+Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x, const Shape& axes, bool keepdim, DType dtype) {
+  check_dtype(op.name(), kernel, x);
+  const Tensor y = op.empty(kept_shape(op.name(), x, axes), dtype);
   kernel(op, x.view(), y.view());
+  const Shape shape = keepdim ? y.shape() : dropped_shape(x, axes);
   return y.as_strided(shape, dense_strides(shape), 0);
+}
+
+/// What sums and products of x are kept in.
+DType total_dtype(const Tensor& x) { return is_floating(x.dtype()) ? x.dtype() : int64; }
+
+void check_not_empty(const char* op, const Tensor& x, const Shape& axes, const char* what) {
+  const Shape kept = kept_shape(op, x, axes);
+  TSR_CHECK(kept.numel() == 0 || reduced_count(x, kept) > 0, op, ": ", describe(x),
+            " has nothing to reduce along axes ", axes, "; an empty set has no ", what, " value");
+}
+
+/// max and min; ties share the gradient evenly.
+Tensor extremum(const OpInfo& info, const UnaryKernel& kernel, const char* what, const Tensor& x,
+                const Shape& axes, bool keepdim) {
+  Op op(info, {x});
+  check_not_empty(info.name, x, axes, what);
+  const Tensor y = run(op, kernel, x, axes, keepdim, x.dtype());
+  return op.record(y, [axes, kept = kept_shape(info.name, x, axes), x = op.save(x), y = op.save(y)](
+                          const Tensor& grad, const Needs&) {
+    const Tensor ties = cast(eq(x.get(), reshape(y.get(), kept).detach()), grad.dtype());
+    return Tensors{ties * (reshape(grad, kept) / sum(ties, axes, true))};
+  });
+}
+
+Tensor position(const OpInfo& info, const UnaryKernel& kernel, const char* what, const Tensor& x,
+                std::int64_t axis, bool keepdim) {
+  Op op(info, {x});
+  check_not_empty(info.name, x, {axis}, what);
+  return run(op, kernel, x, {axis}, keepdim, int64);
+}
+
+Tensor quantifier(const OpInfo& info, const UnaryKernel& kernel, const Tensor& x, const Shape& axes,
+                  bool keepdim) {
+  Op op(info, {x});
+  TSR_CHECK(x.dtype() == boolean, info.name, ": ", describe(x),
+            " is not bool; compare first, as in ne(x, 0)");
+  return run(op, kernel, x, axes, keepdim, boolean);
+}
+
+/// For each element of rows [..., n] the product of the others, times grad [..., 1]. No division: a tree of
+/// pairs is multiplied up, and walked down with the siblings' products, so that zeros are nothing special,
+/// here and in all further derivatives.
+Tensor products_of_others(const Tensor& rows, const Tensor& grad) {
+  Tensors levels{rows};
+  while (levels.back().size(-1) > 1) {
+    const Tensor& x = levels.back();
+    const std::int64_t n = x.size(-1), half = n / 2;
+    Tensor pairs = slice(x, -1, 0, half) * slice(x, -1, half, 2 * half);
+    levels.push_back(n % 2 == 0 ? pairs : concat({pairs, slice(x, -1, n - 1, n)}, -1));
+  }
+  Tensor outside = grad;  // of each node, the product of all that lies outside of it
+  for (std::size_t level = levels.size() - 1; level-- > 0;) {
+    const Tensor& x = levels[level];
+    const std::int64_t n = x.size(-1), half = n / 2;
+    const Tensor of_pairs = slice(outside, -1, 0, half);
+    Tensors parts{of_pairs * slice(x, -1, half, 2 * half), of_pairs * slice(x, -1, 0, half)};
+    if (n % 2 != 0) parts.push_back(slice(outside, -1, half, half + 1));
+    outside = concat(parts, -1);
+  }
+  return outside;
 }
 
 }  // namespace
 
 Tensor sum(const Tensor& x, const Shape& axes, bool keepdim) {
   Op op(kSum, {x});
-  const Shape kept = kept_shape("sum", x, axes);
-  const Tensor y = run(op, sum_fwd, x, kept, keepdim ? kept : dropped_shape(x, axes));
-  return op.record(y, [kept, from = x.shape()](const Tensor& grad, const Needs&) {
-    return Tensors{broadcast_to(reshape(grad, kept), from)};
-  });
+  const Tensor y = run(op, sum_fwd, x, axes, keepdim, total_dtype(x));
+  return op.record(y,
+                   [kept = kept_shape("sum", x, axes), from = x.shape()](const Tensor& grad, const Needs&) {
+                     return Tensors{broadcast_to(reshape(grad, kept), from)};
+                   });
 }
 
 Tensor mean(const Tensor& x, const Shape& axes, bool keepdim) {
+  TSR_CHECK(is_floating(x.dtype()), "mean: ", describe(x),
+            " is not floating; convert it with cast(x, float32)");
   const auto count = static_cast<double>(reduced_count(x, kept_shape("mean", x, axes)));
   return sum(x, axes, keepdim) / count;
 }
 
-Tensor max(const Tensor& x, const Shape& axes, bool keepdim) {
-  Op op(kMax, {x});
-  const Shape kept = kept_shape("max", x, axes);
-  TSR_CHECK(kept.numel() == 0 || reduced_count(x, kept) > 0, "max: ", describe(x),
-            " has nothing to reduce along axes ", axes, "; an empty set has no largest value");
-  const Tensor y = run(op, max_fwd, x, kept, keepdim ? kept : dropped_shape(x, axes));
-  return op.record(y, [kept, x = op.save(x), y = op.save(y)](const Tensor& grad, const Needs&) {
-    const Tensor ties = cast(eq(x.get(), reshape(y.get(), kept).detach()), grad.dtype());
-    Shape axes;
-    for (int axis = 0; axis < kept.rank(); ++axis)
-      if (kept[axis] != ties.shape()[axis]) axes.push_back(axis);
-    const Tensor count = axes.empty() ? ties : sum(ties, axes, true);
-    return Tensors{ties * (reshape(grad, kept) / count)};
+Tensor prod(const Tensor& x, const Shape& axes, bool keepdim) {
+  Op op(kProd, {x});
+  const Tensor y = run(op, prod_fwd, x, axes, keepdim, total_dtype(x));
+  return op.record(y, [axes, x = op.save(x)](const Tensor& grad, const Needs&) {
+    const Tensor point = x.get(), rows = as_rows(point, axes);
+    if (point.numel() == 0) return Tensors{flat(point)};
+    Shape column = rows.shape();
+    column[column.rank() - 1] = 1;
+    return Tensors{from_rows(products_of_others(rows, reshape(grad, column)), point.shape(), axes)};
   });
+}
+
+Tensor max(const Tensor& x, const Shape& axes, bool keepdim) {
+  return extremum(kMax, max_fwd, "largest", x, axes, keepdim);
+}
+Tensor min(const Tensor& x, const Shape& axes, bool keepdim) {
+  return extremum(kMin, min_fwd, "smallest", x, axes, keepdim);
+}
+Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdim) {
+  return position(kArgmax, argmax_fwd, "largest", x, axis, keepdim);
+}
+Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdim) {
+  return position(kArgmin, argmin_fwd, "smallest", x, axis, keepdim);
+}
+
+Tensor any(const Tensor& x, const Shape& axes, bool keepdim) {
+  return quantifier(kAny, any_fwd, x, axes, keepdim);
+}
+Tensor all(const Tensor& x, const Shape& axes, bool keepdim) {
+  return quantifier(kAll, all_fwd, x, axes, keepdim);
+}
+Tensor count_nonzero(const Tensor& x, const Shape& axes, bool keepdim) {
+  return sum(ne(x, 0), axes, keepdim);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -88,21 +140,6 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   for (int axis = 0; axis < x.rank(); ++axis)
     if (axis < extra || (shape[axis - extra] == 1 && x.shape()[axis] != 1)) axes.push_back(axis);
   return reshape(sum(x, axes, true), shape);
-}
-
-Tensor norm(const Tensor& x, const Shape& axes, bool keepdim) {
-  const Tensor square = sum(x * x, axes, keepdim);
-  // √ has no derivative at 0; the norm's subgradient there is 0
-  const Tensor zero = eq(square, scalar(0, x.dtype(), x.device()));
-  return masked_fill(sqrt(masked_fill(square, zero, 1)), zero, 0);
-}
-
-Tensor var(const Tensor& x, const Shape& axes, bool keepdim, double correction) {
-  const double count = static_cast<double>(reduced_count(x, kept_shape("var", x, axes))) - correction;
-  TSR_CHECK(count > 0, "var: ", describe(x), " has ", count + correction, " elements along axes ", axes,
-            ", too few for a correction of ", correction);
-  const Tensor deviation = x - mean(x, axes, true);
-  return sum(deviation * deviation, axes, keepdim) / count;
 }
 
 }  // namespace tsr

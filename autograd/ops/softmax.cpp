@@ -1,6 +1,7 @@
 // softmax and its family. Kernels work along the last axis; another axis is brought there.
 #include "autograd/op.h"
 #include "autograd/ops.h"
+#include "autograd/ops/reduce.h"
 
 namespace tsr {
 namespace {
@@ -36,6 +37,15 @@ Tensor log_softmax_rows(const Tensor& x) {
   const Tensor y = run(op, log_softmax_fwd, x);
   return op.record(y, [y = op.save(y)](const Tensor& grad, const Needs&) {
     return Tensors{grad - exp(y.get()) * sum(grad, {-1}, true)};
+  });
+}
+
+Tensor logsumexp_rows(const Tensor& x) {
+  Op op(kLogsumexp, {x});
+  const Tensor y = op.empty(without_last(x.shape()));
+  logsumexp_fwd(op, with_rows(x).view(), y.view());
+  return op.record(y, [x = op.save(x)](const Tensor& grad, const Needs&) {
+    return Tensors{unsqueeze(grad, -1) * softmax(x.get())};
   });
 }
 
@@ -85,14 +95,9 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   return along("log_softmax", log_softmax_rows, x, axis);
 }
 
-Tensor logsumexp(const Tensor& x) {
-  Op op(kLogsumexp, {x});
-  normalize_axis("logsumexp", -1, x.rank());
-  const Tensor y = op.empty(without_last(x.shape()));
-  logsumexp_fwd(op, with_rows(x).view(), y.view());
-  return op.record(y, [x = op.save(x)](const Tensor& grad, const Needs&) {
-    return Tensors{unsqueeze(grad, -1) * softmax(x.get())};
-  });
+Tensor logsumexp(const Tensor& x, const Shape& axes, bool keepdim) {
+  const Shape kept = kept_shape("logsumexp", x, axes);
+  return reshape(logsumexp_rows(as_rows(x, axes)), keepdim ? kept : dropped_shape(x, axes));
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {

@@ -1,4 +1,5 @@
-// argmax and topk along rows. NaN counts as larger than any number, as in PyTorch.
+// topk along rows. NaN counts as larger than any number, as in PyTorch.
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/cpu/rows.h"
@@ -9,11 +10,10 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/topk.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-// reduce-inl.h keeps a guard per target and so follows highway.h
-#include "tensor/cpu/reduce-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// The first position from `begin` on whose value isn't below or equal to `bound`, else count.
 template <class T>
@@ -28,22 +28,6 @@ HWY_INLINE std::int64_t find_above(const T* x, std::int64_t begin, std::int64_t 
   }
   while (i < count && x[i] <= bound) ++i;
   return i;
-}
-
-template <class T>
-HWY_INLINE std::int64_t row_argmax(const T* x, std::int64_t count) {
-  const T top = static_cast<T>(reduce_row(MaxOf{}, x, count));
-  if (std::isnan(top)) return std::find_if(x, x + count, [](T value) { return std::isnan(value); }) - x;
-  return std::find(x, x + count, top) - x;
-}
-
-template <class T>
-void argmax(View x, View index) {
-  const T* source = x.as<T>();
-  auto* target = index.as<std::int64_t>();
-  const std::int64_t n = x.size[x.rank - 1];
-  for_rows(x, 1,
-           [&](std::int64_t row, std::int64_t offset) { target[row] = row_argmax(source + offset, n); });
 }
 
 /// The positions of the k largest of a row, in order, kept as a heap with the worst on top while the row is
@@ -79,8 +63,6 @@ void topk(View x, View values, View indices) {
   });
 }
 
-void argmax_f32(View x, View index) { argmax<float>(x, index); }
-void argmax_f64(View x, View index) { argmax<double>(x, index); }
 void topk_f32(View x, View values, View indices) { topk<float>(x, values, indices); }
 void topk_f64(View x, View values, View indices) { topk<double>(x, values, indices); }
 
@@ -91,18 +73,10 @@ HWY_AFTER_NAMESPACE();
 namespace tsr {
 namespace {
 
-HWY_EXPORT(argmax_f32);
-HWY_EXPORT(argmax_f64);
 HWY_EXPORT(topk_f32);
 HWY_EXPORT(topk_f64);
 
 const int registered = [] {
-  argmax_fwd.add(Device::cpu, float32, [](Context&, View x, View index) {
-    HWY_DYNAMIC_DISPATCH(argmax_f32)(x, index);
-  });
-  argmax_fwd.add(Device::cpu, float64, [](Context&, View x, View index) {
-    HWY_DYNAMIC_DISPATCH(argmax_f64)(x, index);
-  });
   topk_fwd.add(Device::cpu, float32, [](Context&, View x, View values, View indices) {
     HWY_DYNAMIC_DISPATCH(topk_f32)(x, values, indices);
   });

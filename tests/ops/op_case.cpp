@@ -41,6 +41,7 @@ Tensor draw_dense(const Input& input, DType dtype, Generator& generator) {
     return result;
   }
   Tensor drawn = input.values == Values::positive ? uniform(input.shape, generator, 0.5, 2, float64)
+                 : input.values == Values::unit   ? uniform(input.shape, generator, -0.9, 0.9, float64)
                                                   : normal(input.shape, generator, 0, 1, float64);
   const Tensor order = permutation(count, generator);
   for (std::int64_t i = 0; i < count; ++i) {

@@ -20,6 +20,7 @@ enum class Values {
   equal,     ///< all 0.5
   indices,   ///< int64 in 0 … limit-1
   mask,      ///< bool
+  unit,      ///< uniform in [-0.9, 0.9)
 };
 
 /// One input of one variant.

@@ -1,102 +1,26 @@
 // Cases of the reductions, and what their accuracy and determinism promise.
+#include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
 #include <random>
 
-#include "autograd/ops.h"
+#include "autograd/gradcheck.h"
 #include "tensor/parallel.h"
-#include "tests/ops/op_case.h"
+#include "tests/ops/reduce_cases.h"
 
 namespace tsr::test {
 namespace {
 
-using Fold = std::function<double(const std::vector<double>&)>;
-
-bool is_among(const Shape& axes, int axis, int rank) {
-  bool found = axes.empty();
-  for (std::int64_t given : axes) found = found || (given < 0 ? given + rank : given) == axis;
-  return found;
-}
-
-/// f over the values that fall on each element of the result.
-Tensor reduce_reference(const Tensor& x, const Shape& axes, bool keepdim, const Fold& f) {
-  Shape shape, kept = x.shape();
-  for (int axis = 0; axis < x.rank(); ++axis) {
-    const bool reduced = is_among(axes, axis, x.rank());
-    if (reduced) kept[axis] = 1;
-    if (!reduced || keepdim) shape.push_back(kept[axis]);
-  }
-  const Shape step = dense_strides(kept);
-  std::vector<std::vector<double>> groups(static_cast<std::size_t>(kept.numel()));
-  for (std::int64_t flat = 0; flat < x.numel(); ++flat) {
-    std::int64_t rest = flat, target = 0;
-    for (int axis = x.rank() - 1; axis >= 0; --axis) {
-      if (kept[axis] != 1) target += rest % x.shape()[axis] * step[axis];
-      rest /= x.shape()[axis];
-    }
-    groups[static_cast<std::size_t>(target)].push_back(x.data<double>()[flat]);
-  }
-  Tensor y(shape, float64, Device::cpu);
-  for (std::size_t i = 0; i < groups.size(); ++i) y.data<double>()[i] = f(groups[i]);
-  return y;
-}
-
-double total(const std::vector<double>& values) {
-  double result = 0;
-  for (double value : values) result += value;
+double least(const std::vector<double>& values) {
+  double result = INFINITY;
+  for (double value : values) result = std::min(result, value);
   return result;
 }
-double largest(const std::vector<double>& values) {
-  double result = -INFINITY;
-  for (double value : values) result = std::max(result, value);
+double product(const std::vector<double>& values) {
+  double result = 1;
+  for (double value : values) result *= value;
   return result;
 }
-double average(const std::vector<double>& values) {
-  return total(values) / static_cast<double>(values.size());
-}
-double length(const std::vector<double>& values) {
-  double result = 0;
-  for (double value : values) result += value * value;
-  return std::sqrt(result);
-}
-double spread(const std::vector<double>& values) {
-  const double center = average(values);
-  double result = 0;
-  for (double value : values) result += (value - center) * (value - center);
-  return result / static_cast<double>(values.size() - 1);
-}
-
-using Reduction = Tensor (*)(const Tensor&, const Shape&, bool);
-
-/// One case for a choice of axes: every choice meets dense, permuted, huge and equal inputs of rank 3.
-bool reduction(const char* name, std::vector<std::string> kernels, Reduction op, const Fold& f, Shape axes,
-               bool keepdim, Values values) {
-  return add_case(
-      {.name = name,
-       .kernels = std::move(kernels),
-       .call = [op, axes, keepdim](const Tensors& x) { return op(x[0], axes, keepdim); },
-       .reference = [f, axes, keepdim](const Tensors& x) { return reduce_reference(x[0], axes, keepdim, f); },
-       .variants = {{{{{2, 3, 5}, values}}},
-                    {{{{3, 1, 7}, values}}},
-                    {{{{4, 3, 6}, values, 0, true}}},
-                    {{{{2, 2, 33}, values}}},
-                    {{{{3, 70, 5}, values}}, false},
-                    {{{{17, 40, 300}, values}}, false},
-                    {{{{300, 9, 70}, values, 0, true}}, false},
-                    {{{{5, 2000, 19}, Values::equal}}, false},
-                    {{{{3, 3, 9}, Values::huge}}, false}},
-       .tolerance32 = 1e-6,
-       .benchmark = {{{256, 1024, 64}, values}}});
-}
-
-bool all_axes(const char* name, const std::vector<std::string>& kernels, Reduction op, const Fold& f,
-              Values values) {
-  for (const Shape& axes :
-       {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 1}, Shape{1, 2}, Shape{0, -1}, Shape{2, 0, 1}})
-    reduction(name, kernels, op, f, axes, axes.rank() == 2, values);
-  return true;
-}
-
 bool adjoint_of_broadcast(const Shape& from, const Shape& to) {
   return add_case({.name = "sum_to",
                    .kernels = {"sum_fwd"},
@@ -113,17 +37,82 @@ bool adjoint_of_broadcast(const Shape& from, const Shape& to) {
                    .variants = {{{{from}}}, {{{from, Values::normal, 0, true}}}}});
 }
 
-Tensor variance(const Tensor& x, const Shape& axes, bool keepdim) { return var(x, axes, keepdim); }
+/// Products of a few hundred values between 0.5 and 2 stay within float32's range.
+bool products(const Shape& axes) {
+  std::vector<Variant> variants{{{{{2, 3, 5}, Values::positive}}},
+                                {{{{3, 1, 7}, Values::normal}}},
+                                {{{{4, 3, 2}, Values::normal, 0, true}}},
+                                {{{{2, 2, 33}, Values::positive}}, false},
+                                {{{{3, 70, 2}, Values::positive}}, false}};
+  if (axes.rank() == 1) variants.push_back({{{{300, 9, 70}, Values::positive}}, false});
+  return add_case(
+      {.name = "prod",
+       .kernels = {"prod_fwd"},
+       .call = [axes](const Tensors& x) { return prod(x[0], axes); },
+       .reference = [axes](const Tensors& x) { return reduce_reference(x[0], axes, false, product); },
+       .variants = variants,
+       .tolerance32 = 1e-6,
+       .benchmark = {{{256, 1024, 64}, Values::positive}}});
+}
+
+/// any and all over masks, by the fold of 0 and 1.
+bool quantifier(const char* name, const Reduction& op, const Fold& f) {
+  for (const Shape& axes : {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 2}})
+    add_case({.name = name,
+              .kernels = {std::string(name) + "_fwd"},
+              .call = [op, axes](const Tensors& x) { return op(x[0], axes, false); },
+              .reference =
+                  [f, axes](const Tensors& x) { return reduce_reference(x[0].to(float64), axes, false, f); },
+              .variants = {{{{{2, 3, 2}, Values::mask}}},
+                           {{{{4, 3, 6}, Values::mask, 0, true}}},
+                           {{{{3, 1, 2}, Values::mask}}},
+                           {{{{40, 2, 300}, Values::mask}}}},
+              .differentiable = Differentiable::no});
+  return true;
+}
+
+/// Position of the best along an axis, the first of ties.
+bool position(const char* name, Tensor (*op)(const Tensor&, std::int64_t, bool), bool largest) {
+  for (std::int64_t axis : {0, 1, 2}) {
+    const bool keepdim = axis == 1;
+    const Fold first = [largest](const std::vector<double>& values) {
+      const auto at = largest ? std::max_element(values.begin(), values.end())
+                              : std::min_element(values.begin(), values.end());
+      return static_cast<double>(at - values.begin());
+    };
+    add_case({.name = name,
+              .kernels = {std::string(name) + "_fwd"},
+              .call = [=](const Tensors& x) { return op(x[0], axis, keepdim); },
+              .reference = [=](const Tensors& x) { return reduce_reference(x[0], {axis}, keepdim, first); },
+              .variants = {{{{{2, 3, 5}}}},
+                           {{{{1, 1, 1}}}},
+                           {{{{3, 5, 40}, Values::huge, 0, true}}},
+                           {{{{3, 33, 4}, Values::equal}}},
+                           {{{{3, 33, 18}, Values::rising}}},
+                           {{{{70, 5, 300}}}},
+                           {{{{3000, 7, 2}}}},
+                           {{{{2, 3, 40000}}}}},
+              .differentiable = Differentiable::no,
+              .benchmark = {{{512, 1, 4096}}}});
+  }
+  return true;
+}
 
 const bool added[] = {
     all_axes("sum", {"sum_fwd"}, sum, total, Values::normal),
     all_axes("max", {"max_fwd"}, max, largest, Values::distinct),
+    some_axes("min", {"min_fwd"}, min, least, Values::distinct),
+    products({}),
+    products({0}),
+    products({1}),
+    products({2}),
+    products({0, 2}),
+    quantifier("any", any, largest),
+    quantifier("all", all, least),
+    position("argmax", argmax, true),
+    position("argmin", argmin, false),
     reduction("mean", {"sum_fwd"}, mean, average, {1}, false, Values::normal),
     reduction("mean", {"sum_fwd"}, mean, average, {}, true, Values::normal),
-    reduction("norm", {"sum_fwd"}, norm, length, {0, 2}, false, Values::normal),
-    reduction("norm", {"sum_fwd"}, norm, length, {-1}, true, Values::positive),
-    reduction("var", {"sum_fwd"}, variance, spread, {0, 2}, false, Values::normal),
-    reduction("var", {"sum_fwd"}, variance, spread, {}, true, Values::normal),
     adjoint_of_broadcast({2, 3, 4}, {3, 1}),
     adjoint_of_broadcast({2, 3, 4}, {}),
     adjoint_of_broadcast({2, 3, 4}, {1, 1, 4}),
@@ -163,10 +152,11 @@ TEST_CASE("a reduction gives the same bits at any thread count") {
   const int before = thread_count();
   for (const Shape& axes : {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 1}, Shape{0, 2}}) {
     set_thread_count(1);
-    const Tensor once = sum(x, axes), top = max(x, axes);
+    const Tensor once = sum(x, axes), top = max(x, axes), first = argmax(x, axes.empty() ? 2 : axes[0]);
     for (int threads : {2, 5}) {
       set_thread_count(threads);
       const Tensor again = sum(x, axes), also = max(x, axes);
+      CHECK(all(eq(first, argmax(x, axes.empty() ? 2 : axes[0]))).item() == 1);
       for (std::int64_t i = 0; i < once.numel(); ++i) {
         REQUIRE(once.data<float>()[i] == again.data<float>()[i]);
         REQUIRE(top.data<float>()[i] == also.data<float>()[i]);
@@ -185,6 +175,7 @@ TEST_CASE("NaN and infinities come through wherever they stand") {
         const auto check = [&](const Shape& axes, std::int64_t position, auto&& holds) {
           CHECK(holds(select(reshape(max(x, axes), {-1}), 0, position).item()));
           CHECK(holds(select(reshape(sum(x, axes), {-1}), 0, position).item()));
+          if (holds(NAN)) CHECK(holds(select(reshape(min(x, axes), {-1}), 0, position).item()));
         };
         fill_with(place, NAN);
         const auto is_nan = [](double value) { return std::isnan(value); };
@@ -211,6 +202,69 @@ TEST_CASE("nothing to reduce: zero for a sum, NaN for a mean, an error for a max
   CHECK_THROWS_WITH_AS(var(zeros({1, 3}), {0}),
                        "var: float32[1, 3] has 1 elements along axes [0], too few for a correction of 1",
                        Error);
+}
+
+TEST_CASE("prod and its derivatives beside zeros") {
+  const auto product_of_rows = [](const Tensors& x) { return prod(x[0], {1}); };
+  const Tensor x =
+      from_values({2, 0, -3, 1.5f, 4, 0, 5, 0, 2, -1, 0, 0, 0, 7, 1, 3, -2, 1, 0.5f, 2}, {4, 5}).to(float64);
+  CHECK(gradcheck(product_of_rows, {x}) == "");
+  CHECK(gradcheck(product_of_rows, {x}, {.tolerance = 1e-5, .second = true}) == "");
+  Tensor row = from_values({2, 0, -3}, {3});
+  row.requires_grad_();
+  const Tensor y = prod(row);
+  CHECK(y.item() == 0);
+  y.backward();
+  CHECK(row.grad().data<float>()[0] == 0);
+  CHECK(row.grad().data<float>()[1] == -6);
+  CHECK(row.grad().data<float>()[2] == 0);
+  CHECK(prod(zeros({0, 3}), {0}).data<float>()[2] == 1);
+  // a float32 product may pass through what only float64 can hold
+  CHECK(prod(from_values({1e30f, 1e30f, 1e-30f, 1e-30f}, {4})).item() == doctest::Approx(1));
+}
+
+TEST_CASE("integers and bools: sums and products in int64, extremes and positions in kind") {
+  const Tensor x = reshape(arange(24), {2, 3, 4}) - 5.0;
+  for (DType dtype : {int64, int32}) {
+    const Tensor whole = x.to(dtype);
+    CHECK(sum(whole).dtype() == int64);
+    CHECK(sum(whole).item() == 276 - 24 * 5);
+    CHECK(sum(whole, {0, 2}).data<std::int64_t>()[1] == -1 + 0 + 1 + 2 + 11 + 12 + 13 + 14);
+    CHECK(prod(slice(whole, 2, 0, 1), {1}).data<std::int64_t>()[0] == -5 * -1 * 3);
+    CHECK(max(whole, {0}).dtype() == dtype);
+    CHECK(max(whole, {0, 1}).to(int64).data<std::int64_t>()[2] == 17);
+    CHECK(min(whole).item() == -5);
+    CHECK(argmax(whole, 1).data<std::int64_t>()[3] == 2);
+    CHECK(argmin(-whole, 0).data<std::int64_t>()[0] == 1);
+  }
+  const Tensor mask = gt(x, 2);
+  CHECK(sum(mask).item() == 16);
+  CHECK(sum(full({1000}, 255, uint8)).item() == 255000);
+  CHECK(count_nonzero(x).item() == 23);
+  CHECK(count_nonzero(from_values({0, NAN, -0.0f, 1}, {2, 2}), {1}).data<std::int64_t>()[0] == 1);
+  CHECK(any(mask, {2}).shape() == Shape{2, 3});
+  CHECK(any(zeros({0}, boolean)).item() == 0);
+  CHECK(all(zeros({0}, boolean)).item() == 1);
+  CHECK_THROWS_WITH_AS(mean(x), "mean: int64[2, 3, 4] is not floating; convert it with cast(x, float32)",
+                       Error);
+  CHECK_THROWS_WITH_AS(any(zeros({3})), "any: float32[3] is not bool; compare first, as in ne(x, 0)", Error);
+  CHECK_THROWS_WITH_AS(
+      max(mask), "max: bool[2, 3, 4] is neither floating nor int64 or int32; convert it with cast(x, int64)",
+      Error);
+}
+
+TEST_CASE("argmax and argmin: the first of ties, and NaN before all") {
+  const Tensor x = from_values({1, NAN, 3, NAN, 3, 1, 2, 3, 3}, {3, 3});
+  const std::int64_t rows[] = {1, 0, 1}, columns[] = {1, 0, 0};
+  for (int i = 0; i < 3; ++i) {
+    CHECK(argmax(x).data<std::int64_t>()[i] == rows[i]);
+    CHECK(argmax(x, 0).data<std::int64_t>()[i] == columns[i]);
+  }
+  CHECK(argmin(x, 1).data<std::int64_t>()[0] == 1);
+  CHECK(argmin(x, 1).data<std::int64_t>()[2] == 0);
+  CHECK(argmax(full({3, 100}, -INFINITY), 1).data<std::int64_t>()[1] == 0);
+  CHECK(argmin(full({100, 3}, INFINITY), 0).data<std::int64_t>()[1] == 0);
+  CHECK(argmax(x, 0, true).shape() == Shape{1, 3});
 }
 
 TEST_CASE("ties share the gradient of max; norm's is 0 at 0") {
