@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "autograd/tape.h"
 #include "tensor/kernels.h"
+#include "tensor/random.h"
 #include "tensor/tensor.h"
 
 namespace tsr {
@@ -155,7 +157,7 @@ inline Tensor le(const Tensor& a, double b) { return le(a, scalar_like(b, a)); }
 inline Tensor gt(const Tensor& a, double b) { return gt(a, scalar_like(b, a)); }
 inline Tensor ge(const Tensor& a, double b) { return ge(a, scalar_like(b, a)); }
 
-// ---- shape (autograd/ops/shape.cpp): views share storage with x ----
+// ---- shape (autograd/ops/shape.cpp, split.cpp): views share storage with x ----
 /// Same elements in row-major order, another shape; one size may be -1. Copies when x's strides don't allow a
 /// view.
 Tensor reshape(const Tensor& x, const Shape& shape);
@@ -184,6 +186,37 @@ Tensor stack(const Tensors& parts, std::int64_t axis);
 /// Puts x into a zero tensor of `shape` at begin, begin+step, … along an axis: slice's adjoint.
 Tensor slice_backward(const Tensor& x, const Shape& shape, std::int64_t axis, std::int64_t begin,
                       std::int64_t step);
+
+/// Parts of `size` along an axis, the last one smaller where size doesn't divide; views.
+Tensors split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);
+/// Parts of these sizes, which add up to x's; views.
+Tensors split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0);
+/// At most `count` parts of equal size, the last one smaller where that doesn't divide; views.
+Tensors chunk(const Tensor& x, std::int64_t count, std::int64_t axis = 0);
+/// Every position along an axis, which disappears; views.
+Tensors unbind(const Tensor& x, std::int64_t axis = 0);
+/// Entries [..., i, i + offset] of x [..., m, n]; a view where x is dense.
+Tensor diagonal(const Tensor& x, std::int64_t offset = 0);
+
+// ---- rearrangement (autograd/ops/rearrange.cpp, pad.cpp): copies, in any dtype ----
+enum class PadMode {
+  constant,   ///< a given value
+  reflect,    ///< mirrored at the outermost element, which isn't repeated
+  replicate,  ///< the outermost element repeated
+};
+/// Elements put (before, after) each axis of x, in the order of the axes.
+Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& amounts,
+           PadMode mode = PadMode::constant, double value = 0);
+/// The order along the axes reversed. A copy: a tensor's strides are never negative.
+Tensor flip(const Tensor& x, const Shape& axes);
+/// Moves elements shifts[i] places up along axes[i]; what leaves at the end enters at the start.
+Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes);
+/// x repeated repeats[i] times along axis i; the last entries belong to the last axes, earlier ones make new
+/// axes, missing ones are 1. As PyTorch's tile and, where every axis is named, repeat.
+Tensor tile(const Tensor& x, const Shape& repeats);
+/// The lower (upper) triangle of x [..., m, n], the rest 0: entries [..., i, j] with j - i ≤ (≥) diagonal.
+Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
+Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
 
 // ---- reductions (autograd/ops/reduce.cpp, norm.cpp) ----
 // Over the axes given (all when empty), which disappear, or stay with size 1 when keepdim is set.
@@ -221,8 +254,6 @@ Tensor softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
 /// log Σ exp x over the axes (all when empty), without overflow.
 Tensor logsumexp(const Tensor& x, const Shape& axes = {-1}, bool keepdim = false);
-/// Mean over rows of logsumexp(logits) - logits[label]; logits [m, n], labels int64 [m] in 0 … n-1.
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
 /// x / max(‖x‖₂, epsilon) along the last axis.
 Tensor l2_normalize(const Tensor& x, double epsilon = 1e-12);
 
@@ -235,10 +266,19 @@ Tensor index_add(const Tensor& x, std::int64_t axis, const Tensor& index, std::i
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
 /// The adjoint of gather; `count` is the size along the axis.
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, std::int64_t count);
-/// The k largest along the last axis, falling; ties by rising index. Values are differentiable.
-std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k);
 /// labels int64 [...] as 0/1 vectors [..., classes]; no gradient.
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = float32);
+/// Rows of weight [rows, width] for indices of any shape: [..., width]. Row padding_index gets no gradient.
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_index = {});
+/// The elements of x where mask (bool, of x's shape) is true, in row-major order: [count].
+Tensor masked_select(const Tensor& x, const Tensor& mask);
+
+// ---- order (autograd/ops/sort.cpp): ties by rising index; NaN counts as larger than any number ----
+/// Values and their positions (int64) along an axis; values are differentiable.
+std::pair<Tensor, Tensor> sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+/// The k largest (smallest) along an axis, best first, and their positions.
+std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, std::int64_t axis = -1, bool largest = true);
 
 // ---- matrix product (autograd/ops/matmul.cpp) ----
 /// a [..., m, k] · b [..., k, n] → [..., m, n]; leading axes broadcast. Use transpose() for aᵀ or bᵀ: no
@@ -271,6 +311,81 @@ struct BatchNormOptions {
 /// as in PyTorch. Differentiable once in training. (Ioffe & Szegedy 2015.)
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options, const Tensor& residual = {});
+
+// ---- norms of each sample (autograd/ops/layer_norm.cpp, group_norm.cpp, weight_norm.cpp) ----
+// weight and bias scale and shift the result, and may be undefined. Differentiable once.
+/// (x - mean)/√(var + ε)·weight + bias over the last axes, which have the shape given, as have weight and
+/// bias. (Ba, Kiros & Hinton 2016.)
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                  const Tensor& bias = {}, double epsilon = 1e-5);
+/// x/√(mean(x²) + ε)·weight over the last axes. (Zhang & Sennrich 2019.)
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                double epsilon = 1e-6);
+/// x [N, ..., channels], the statistics of each sample and group of neighbouring channels; weight, bias
+/// [channels]. (Wu & He 2018.)
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {}, const Tensor& bias = {},
+                  double epsilon = 1e-5);
+/// group_norm with a group a channel. (Ulyanov, Vedaldi & Lempitsky 2016.)
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
+                     double epsilon = 1e-5);
+/// (w - mean)/√(var + ε) over all axes but the first, of w [out, ...]. (Qiao et al. 2019.)
+Tensor weight_standardize(const Tensor& weight, double epsilon = 1e-6);
+/// g·v/‖v‖₂, the norm over all axes but one; g has that axis's size. (Salimans & Kingma 2016.)
+Tensor weight_norm(const Tensor& v, const Tensor& g, std::int64_t axis = 0);
+
+// ---- dropout (autograd/ops/dropout.cpp): p in [0, 1]; x itself when p is 0 or not in training ----
+/// Each element 0 with probability p, else x/(1 - p): element i by word i of the generator's next draw.
+/// (Srivastava et al. 2014.)
+Tensor dropout(const Tensor& x, double p, Generator& generator, bool training = true);
+/// The same for whole samples x[i]: stochastic depth. (Huang et al. 2016.)
+Tensor drop_path(const Tensor& x, double p, Generator& generator, bool training = true);
+
+// ---- losses (autograd/ops/cross_entropy.cpp, loss.cpp) ----
+/// batch_mean: the sum divided by the size of axis 0.
+enum class Reduction { mean, sum, none, batch_mean };
+struct CrossEntropyOptions {
+  double label_smoothing = 0;        ///< share of the target spread evenly over all classes, in [0, 1]
+  std::int64_t ignore_index = -100;  ///< rows with this label have no loss and don't count in the mean
+  Reduction reduction = Reduction::mean;
+  Tensor class_weight = {};  ///< [n] or undefined
+};
+/// -Σ target·w·log softmax(logits) of each row; logits [..., n], labels int64 [...] in 0 … n-1, or
+/// probabilities [..., n]. The mean over labels is weighted by the labels' class weights, as in PyTorch.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
+struct NllLossOptions {
+  std::int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+  Tensor class_weight = {};  ///< [n] or undefined
+};
+/// -w[label]·log_probs[..., label]; log_probs [..., n], labels int64 [...]. The mean as in cross_entropy.
+Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOptions& options = {});
+// Of two tensors of one shape, element by element, then reduced:
+/// (a - b)², |a - b|.
+Tensor mse_loss(const Tensor& a, const Tensor& b, Reduction reduction = Reduction::mean);
+Tensor l1_loss(const Tensor& a, const Tensor& b, Reduction reduction = Reduction::mean);
+/// (a - b)²/(2·beta) where |a - b| < beta, else |a - b| - beta/2. (Girshick 2015.)
+Tensor smooth_l1_loss(const Tensor& a, const Tensor& b, double beta = 1,
+                      Reduction reduction = Reduction::mean);
+/// delta·smooth_l1_loss with beta = delta. (Huber 1964.)
+Tensor huber_loss(const Tensor& a, const Tensor& b, double delta = 1, Reduction reduction = Reduction::mean);
+/// -(t·log p + (1 - t)·log(1 - p)), logarithms no lower than -100.
+Tensor binary_cross_entropy(const Tensor& probs, const Tensor& targets,
+                            Reduction reduction = Reduction::mean);
+/// The same with p = sigmoid(logits), without overflow; pos_weight (broadcast, or undefined) scales the first
+/// term.
+Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets,
+                                        const Tensor& pos_weight = {}, Reduction reduction = Reduction::mean);
+/// t·(log t - log_probs), 0 where t is 0; `log_targets` says that log t is given.
+Tensor kl_div(const Tensor& log_probs, const Tensor& targets, Reduction reduction = Reduction::batch_mean,
+              bool log_targets = false);
+
+// ---- similarity and distance (autograd/ops/distance.cpp) ----
+/// a·b / (max(‖a‖, ε)·max(‖b‖, ε)) along an axis, which disappears; a and b broadcast.
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis = -1, double epsilon = 1e-8);
+/// ‖a_i - b_j‖ₚ, p from 1 to infinity: a [..., m, d], b [..., n, d] → [..., m, n]. By differences and not by
+/// products, so that small distances are as accurate as large ones. The gradient at distance 0 is 0.
+/// Differentiable once.
+Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
 
 // ---- collectives (autograd/ops/collective.cpp) ----
 /// Every process's x joined along axis 0, in rank order; the gradient of a process's own rows is summed over

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "autograd/ops.h"
 #include "nn/optim.h"
@@ -85,6 +86,56 @@ Case sum_axis(std::int64_t axis) {
           }};
 }
 
+/// An op's forward and backward, on leaves of these shapes that all want a gradient.
+Case forward_backward(const std::string& name, const std::vector<Shape>& shapes,
+                      const std::function<Tensor(const Tensors&)>& f) {
+  return {.name = name, .work = 0, .unit = "", .prepare = [=]() -> Body {
+            Tensors leaves;
+            for (std::size_t i = 0; i < shapes.size(); ++i)
+              leaves.push_back(draw(shapes[i], i + 1).requires_grad_());
+            return [=, upstream = draw(f(leaves).shape(), 100)] { grad(f(leaves), leaves, upstream); };
+          }};
+}
+
+Case layer_norm_case() {
+  return forward_backward("layer_norm_fwdbwd", {{8192, 384}, {384}, {384}},
+                          [](const Tensors& x) { return layer_norm(x[0], {384}, x[1], x[2]); });
+}
+
+Case group_norm_case() {
+  return forward_backward("group_norm_fwdbwd", {{64, 32, 32, 64}, {64}, {64}},
+                          [](const Tensors& x) { return group_norm(x[0], 8, x[1], x[2]); });
+}
+
+Tensor random_indices(const Shape& shape, std::int64_t count) {
+  Generator generator(7);
+  return cast(uniform(shape, generator) * static_cast<double>(count), int64);
+}
+
+Case cross_entropy_case() {
+  return forward_backward(
+      "cross_entropy_fwdbwd", {{4096, 1000}},
+      [labels = random_indices({4096}, 1000)](const Tensors& x) { return cross_entropy(x[0], labels); });
+}
+
+Case embedding_case() {
+  return forward_backward(
+      "embedding_fwdbwd", {{32000, 384}},
+      [indices = random_indices({64, 256}, 32000)](const Tensors& x) { return embedding(x[0], indices); });
+}
+
+Case dropout_case() {
+  return forward_backward("dropout_fwdbwd", {{8192, 384}},
+                          [generator = std::make_shared<Generator>(1)](const Tensors& x) {
+                            return dropout(x[0], 0.1, *generator);
+                          });
+}
+
+Case cdist_case() {
+  return forward_backward("cdist_fwdbwd", {{1024, 128}, {1024, 128}},
+                          [](const Tensors& x) { return cdist(x[0], x[1]); });
+}
+
 /// A SimCLR model with its optimiser, and one batch of two views.
 struct SimClrStep {
   Settings settings;
@@ -132,6 +183,9 @@ std::vector<Case> all_cases() {
       cases.push_back(conv3x3(channels, size, backward));
   for (const bool backward : {false, true}) cases.push_back(batch_norm_relu(backward));
   for (const std::int64_t axis : {0, 1}) cases.push_back(sum_axis(axis));
+  for (const Case& each : {layer_norm_case(), group_norm_case(), cross_entropy_case(), embedding_case(),
+                           dropout_case(), cdist_case()})
+    cases.push_back(each);
   cases.push_back(simclr_step());
   std::set<std::string> seen;
   for (const test::OpCase& op_case : test::all_cases())

@@ -30,6 +30,12 @@ Cases (float32, eager, images in channels_last):
 
     op_NAME                    one op without a tape, on the tensors of its OpCase's benchmark (tests/ops/)
     sum_axis_A                 sums of a 4096 x 4096 matrix along axis A, 0 or 1
+    layer_norm_fwdbwd          8192 rows of 384, then the gradients of rows, weight and bias
+    group_norm_fwdbwd          64 images of 64 channels in 8 groups, 32 x 32 pixels, then the same gradients
+    cross_entropy_fwdbwd       the mean over 4096 rows of 1000 logits, then their gradient
+    embedding_fwdbwd           64 x 256 of 32000 rows of 384, then the (dense) gradient of the rows
+    dropout_fwdbwd             8192 x 384 with probability 0.1, then the gradient
+    cdist_fwdbwd               1024 x 1024 Euclidean distances of vectors of 128, then both gradients
 
 C x S is 64x32, 128x16, 256x8 or 512x4.
 """
@@ -141,8 +147,31 @@ def op_cases():
               "sum": lambda: reduction(torch.sum, 256, 1024, 64), "max": lambda: reduction(torch.amax, 256, 1024, 64),
               "argmax": lambda: reduction(lambda x: torch.argmax(x, 0), 512, 1, 4096),
               "norm": lambda: reduction(torch.linalg.vector_norm, 256, 1024, 64),
-              "cumsum": lambda: reduction(lambda x: torch.cumsum(x, 2), 16, 1024, 1024)}
+              "cumsum": lambda: reduction(lambda x: torch.cumsum(x, 2), 16, 1024, 1024),
+              "sort": lambda: reduction(lambda x: torch.sort(x, 2), 256, 1, 4096),
+              "topk": lambda: reduction(lambda x: torch.topk(x, 5, 2), 256, 1, 50000),
+              "flip": lambda: reduction(lambda x: torch.flip(x, (0, 1)), 4096, 4096)}
     return {f"op_{name}": case for name, case in cases.items()}
+
+
+def forward_backward(function, *shapes):
+    leaves = [torch.randn(*shape).requires_grad_() for shape in shapes]
+    upstream = torch.randn_like(function(*leaves))
+    return lambda: torch.autograd.grad(function(*leaves), leaves, upstream)
+
+
+def norm_and_loss_cases():
+    def group_norm(images, weight, bias):
+        return functional.group_norm(images.permute(0, 3, 1, 2), 8, weight, bias)  # channels_last
+
+    labels, indices = torch.randint(1000, (4096,)), torch.randint(32000, (64, 256))
+    cases = {"layer_norm": (lambda x, w, b: functional.layer_norm(x, (384,), w, b), (8192, 384), (384,), (384,)),
+             "group_norm": (group_norm, (64, 32, 32, 64), (64,), (64,)),
+             "cross_entropy": (lambda x: functional.cross_entropy(x, labels), (4096, 1000)),
+             "embedding": (lambda w: functional.embedding(indices, w), (32000, 384)),
+             "dropout": (lambda x: functional.dropout(x, 0.1), (8192, 384)),
+             "cdist": (torch.cdist, (1024, 128), (1024, 128))}
+    return {f"{name}_fwdbwd": lambda a=arguments: forward_backward(*a) for name, arguments in cases.items()}
 
 
 def sum_axis(axis):
@@ -159,7 +188,7 @@ def make_cases():
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
     cases |= {f"sum_axis_{axis}": lambda a=axis: sum_axis(a) for axis in (0, 1)}
-    return cases | op_cases() | {"simclr_resnet18_step": simclr_step}
+    return cases | op_cases() | norm_and_loss_cases() | {"simclr_resnet18_step": simclr_step}
 
 
 class Peer:

@@ -14,7 +14,8 @@
 namespace tsr {
 
 // ---- copy, fill, random: shapes of any rank ----
-/// y = x, broadcasting x (any) to y (any) and converting the dtype. Slot of x's dtype.
+/// y = x, broadcasting x (any, negative strides as well) to y (any) and converting the dtype. Slot of x's
+/// dtype.
 inline Kernel<void(Context&, View x, View y)> copy_fwd{"copy_fwd"};
 /// y (any) = value.
 inline Kernel<void(Context&, View y, double value)> fill_fwd{"fill_fwd"};
@@ -25,6 +26,9 @@ inline Kernel<void(Context&, View y, std::uint64_t seed, std::uint64_t draw, dou
 /// y (dense): normal by Box–Muller on the lanes (0, 1) and (2, 3) of each counter.
 inline Kernel<void(Context&, View y, std::uint64_t seed, std::uint64_t draw, double mean, double std)>
     normal_fwd{"normal_fwd"};
+/// x, y dense: y[i] = x[i] / (1 - p) where word i (lanes as above) is at least p·2^32, else 0.
+inline Kernel<void(Context&, View x, View y, std::uint64_t seed, std::uint64_t draw, double p)> dropout_fwd{
+    "dropout_fwd"};
 
 // ---- pointwise: x, a, b any, broadcast to y's shape by the op; y dense ----
 using UnaryKernel = Kernel<void(Context&, View x, View y)>;
@@ -91,11 +95,25 @@ inline UnaryKernel softmax_fwd{"softmax_fwd"}, log_softmax_fwd{"log_softmax_fwd"
 inline UnaryKernel logsumexp_fwd{"logsumexp_fwd"};
 /// y dense [..., n] = x / norm, norm dense [...] = max(‖x‖₂, epsilon).
 inline Kernel<void(Context&, View x, View y, View norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
-/// logits rows [m, n], labels int64 dense [m]; loss dense [m] = logsumexp - logits[label]; lse dense [m].
-inline Kernel<void(Context&, View logits, View labels, View loss, View lse)> cross_entropy_fwd{
-    "cross_entropy_fwd"};
-/// The k largest of each row, falling, ties by rising index: values and indices (int64) dense [..., k].
-inline Kernel<void(Context&, View x, View values, View indices)> topk_fwd{"topk_fwd"};
+struct CrossEntropyParams {
+  double smoothing = 0;         ///< share s of the target that is spread over all classes
+  std::int64_t ignored = -100;  ///< the label of rows without a loss
+};
+/// logits rows [m, n], labels int64 dense [m], class_weight w dense [n] or absent (all 1). With the target
+/// t_c = (1 - s)·w_label·[c = label] + s·w_c/n:   loss dense [m] = Σ t_c·(top + log_sum - logits_c), with
+/// top the row's largest logit and log_sum = log Σ exp(logits - top), dense [m]; all 0 for an ignored row.
+inline Kernel<void(Context&, View logits, View labels, View class_weight, View loss, View top, View log_sum,
+                   const CrossEntropyParams&)>
+    cross_entropy_fwd{"cross_entropy_fwd"};
+/// grad (of loss) dense [m]; grad_logits dense [m, n] = grad·(Σ t·softmax(logits)_c - t_c).
+inline Kernel<void(Context&, View grad, View logits, View labels, View class_weight, View top, View log_sum,
+                   View grad_logits, const CrossEntropyParams&)>
+    cross_entropy_bwd{"cross_entropy_bwd"};
+/// The k largest (or smallest) of each row, best first, ties by rising index: values and indices (int64)
+/// dense [..., k]. NaN counts as larger than any number.
+inline Kernel<void(Context&, View x, View values, View indices, bool largest)> topk_fwd{"topk_fwd"};
+/// Each row in order, ties by rising index: values and indices (int64) dense [..., n]. NaN as above.
+inline Kernel<void(Context&, View x, View values, View indices, bool descending)> sort_fwd{"sort_fwd"};
 
 // ---- indexing: index int64 dense, checked by the op ----
 /// y (dense) [outer, index, inner] = x (dense) [outer, index[j], inner].
@@ -152,6 +170,33 @@ inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std,
 inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, View weight, View sum_g,
                    View sum_gx, double count, View grad_x, View grad_residual, bool relu)>
     batch_norm_bwd{"batch_norm_bwd"};
+
+// ---- norms of each sample: all dense; weight and bias [n] or [channels] ----
+/// x, y [rows, n]; y = (x - mean)·inv_std·weight + bias with mean and inv_std = 1/√(variance + ε) [rows];
+/// without `centred` the mean is 0 and the variance is that of x around 0 (RMS norm).
+inline Kernel<void(Context&, View x, View weight, View bias, View y, View mean, View inv_std, double epsilon,
+                   bool centred)>
+    layer_norm_fwd{"layer_norm_fwd"};
+/// With x̂ = (x - mean)·inv_std, g = grad·weight: grad_x = inv_std·(g - avg(g)·[centred] - x̂·avg(g·x̂)),
+/// grad_weight = Σ grad·x̂, grad_bias = Σ grad over the rows.
+inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, View grad_x,
+                   View grad_weight, View grad_bias, bool centred)>
+    layer_norm_bwd{"layer_norm_bwd"};
+/// x, y [samples, places, channels]; mean, inv_std [samples, groups], over places and a group's channels.
+inline Kernel<void(Context&, View x, View weight, View bias, View y, View mean, View inv_std, double epsilon)>
+    group_norm_fwd{"group_norm_fwd"};
+/// As layer_norm_bwd, averages over places and a group's channels.
+inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, View grad_x,
+                   View grad_weight, View grad_bias)>
+    group_norm_bwd{"group_norm_bwd"};
+
+// ---- distances ----
+/// a dense [batch, m, d], b dense [batch, n, d]; y dense [batch, m, n] = (Σ |a - b|^p)^(1/p), p from 1 to
+/// infinity.
+inline Kernel<void(Context&, View a, View b, View y, double p)> cdist_fwd{"cdist_fwd"};
+/// grad, y any [batch, m, n]; grad_a dense like a. Where y is 0 the gradient is 0.
+inline Kernel<void(Context&, View grad, View a, View b, View y, View grad_a, double p)> cdist_bwd{
+    "cdist_bwd"};
 
 // ---- pooling: x dense NHWC ----
 struct Pool2dParams {

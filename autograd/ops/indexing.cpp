@@ -6,7 +6,7 @@ namespace tsr {
 namespace {
 
 const OpInfo kIndexSelect("index_select"), kIndexAdd("index_add"), kGather("gather"),
-    kScatterAdd("scatter_add"), kTopk("topk");
+    kScatterAdd("scatter_add"), kEmbedding("embedding");
 
 /// x as the kernels want it: dense, with everything before and after the axis merged.
 Tensor as_outer_axis_inner(const Tensor& x, int axis) {
@@ -98,24 +98,46 @@ Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, std:
   });
 }
 
-std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k) {
-  Op op(kTopk, {x});
-  const int last = normalize_axis("topk", -1, x.rank());
-  const std::int64_t count = x.shape()[last];
-  TSR_CHECK(k >= 0 && k <= count, "topk: k = ", k, " of ", describe(x), "; choose 0 to ", count);
-  const Tensor rows = x.strides()[last] == 1 ? x : x.clone();
-  const Tensor values = op.empty(with_size(x.shape(), last, k)), indices = op.empty(values.shape(), int64);
-  topk_fwd(op, rows.view(), values.view(), indices.view());
-  const Tensor y =
-      op.record(values, [last, count, indices = op.save(indices)](const Tensor& grad, const Needs&) {
-        return Tensors{scatter_add(grad, last, indices.get(), count)};
-      });
-  return {y, indices};
-}
-
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
   const Tensor checked = checked_index("one_hot", labels, classes);
   return cast(eq(unsqueeze(checked, -1), arange(classes).to(labels.device())), dtype);
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_index) {
+  Op op(kEmbedding, {weight, indices});
+  TSR_CHECK(weight.rank() == 2, "embedding: the weight is ", describe(weight), ", not [rows, width]");
+  const std::int64_t count = weight.shape()[0];
+  TSR_CHECK(!padding_index || (*padding_index >= 0 && *padding_index < count), "embedding: padding index ",
+            padding_index.value_or(0), " is out of range for ", count, " rows");
+  const Shape flat{indices.numel()};
+  const Tensor checked = checked_index("embedding", indices, count),
+               picks = checked.as_strided(flat, dense_strides(flat), checked.offset());
+  Shape shape = indices.shape();
+  shape.push_back(weight.shape()[1]);
+  const Tensor y = op.empty(shape);
+  const Shape rows{1, flat[0], shape.back()};
+  index_select_fwd(op, as_outer_axis_inner(weight, 0).view(), picks.view(),
+                   y.as_strided(rows, dense_strides(rows), 0).view());
+  return op.record(y, [count, padding_index, picks = op.save(picks)](const Tensor& given, const Needs&) {
+    const Tensor index = picks.get();
+    Tensor grad = reshape(given, {index.numel(), given.size(-1)});
+    if (padding_index) {
+      const Tensor padding = eq(index, static_cast<double>(*padding_index));
+      grad = masked_fill(grad, unsqueeze(padding, -1), 0);
+    }
+    return Tensors{index_add(grad, 0, index, count), {}};
+  });
+}
+
+Tensor masked_select(const Tensor& x, const Tensor& mask) {
+  TSR_CHECK(mask.dtype() == boolean && mask.shape() == x.shape(), "masked_select: the mask is ",
+            describe(mask), "; x ", describe(x), " needs a bool of its shape");
+  const Tensor chosen = (mask.is_contiguous() ? mask.detach() : mask.clone()).to(Device::cpu);
+  std::vector<std::int64_t> places;
+  for (std::int64_t i = 0; i < chosen.numel(); ++i)
+    if (chosen.data<bool>()[i]) places.push_back(i);
+  const auto count = static_cast<std::int64_t>(places.size());
+  return index_select(reshape(x, {x.numel()}), 0, from_values(places, {count}).to(x.device()));
 }
 
 }  // namespace tsr

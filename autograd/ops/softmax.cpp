@@ -7,7 +7,7 @@ namespace tsr {
 namespace {
 
 const OpInfo kSoftmax("softmax"), kLogSoftmax("log_softmax"), kLogsumexp("logsumexp"),
-    kCrossEntropy("cross_entropy"), kL2Normalize("l2_normalize");
+    kL2Normalize("l2_normalize");
 
 /// x with a dense last axis.
 Tensor with_rows(const Tensor& x) { return x.strides().back() == 1 ? x : x.clone(); }
@@ -56,38 +56,6 @@ Tensor along(const char* name, Tensor (*rows)(const Tensor&), const Tensor& x, s
   return transpose(rows(transpose(x, a, -1)), a, -1);
 }
 
-/// Throws unless labels are int64 [m] in 0 … n-1; returns them dense.
-Tensor checked_labels(const Tensor& logits, const Tensor& labels) {
-  TSR_CHECK(logits.rank() == 2 && labels.rank() == 1 && labels.dtype() == int64 &&
-                labels.shape()[0] == logits.shape()[0],
-            "cross_entropy: logits ", describe(logits), " and labels ", describe(labels),
-            "; need logits [m, n] and labels int64 [m]");
-  TSR_CHECK(logits.shape()[0] > 0, "cross_entropy: logits ", describe(logits), " have no rows to average");
-  Tensor dense = labels.is_contiguous() ? labels.detach() : labels.clone();
-  const Tensor host = dense.to(Device::cpu);
-  const std::int64_t classes = logits.shape()[1];
-  for (std::int64_t row = 0; row < host.numel(); ++row) {
-    const std::int64_t label = host.data<std::int64_t>()[row];
-    TSR_CHECK(label >= 0 && label < classes, "cross_entropy: label ", label, " of row ", row,
-              " is out of range for ", classes, " classes (0 to ", classes - 1, ")");
-  }
-  return dense;
-}
-
-/// The loss of each row, [m].
-Tensor cross_entropy_rows(const Tensor& logits, const Tensor& labels) {
-  Op op(kCrossEntropy, {logits, labels});
-  const Tensor checked = checked_labels(logits, labels);
-  const Tensor loss = op.empty(labels.shape()), lse = op.empty(labels.shape());
-  cross_entropy_fwd(op, with_rows(logits).view(), checked.view(), loss.view(), lse.view());
-  return op.record(loss,
-                   [logits = op.save(logits), labels = op.save(checked)](const Tensor& grad, const Needs&) {
-                     const Tensor x = logits.get();
-                     const Tensor target = one_hot(labels.get(), x.shape()[1], x.dtype());
-                     return Tensors{(softmax(x) - target) * unsqueeze(grad, -1), {}};
-                   });
-}
-
 }  // namespace
 
 Tensor softmax(const Tensor& x, std::int64_t axis) { return along("softmax", softmax_rows, x, axis); }
@@ -98,10 +66,6 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
 Tensor logsumexp(const Tensor& x, const Shape& axes, bool keepdim) {
   const Shape kept = kept_shape("logsumexp", x, axes);
   return reshape(logsumexp_rows(as_rows(x, axes)), keepdim ? kept : dropped_shape(x, axes));
-}
-
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
-  return mean(cross_entropy_rows(logits, labels));
 }
 
 Tensor l2_normalize(const Tensor& x, double epsilon) {

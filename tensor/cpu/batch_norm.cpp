@@ -4,66 +4,16 @@
 #include <cstdint>
 
 #include "hwy/cache_control.h"
+#include "tensor/cpu/channel_chunks.h"
 #include "tensor/cpu/targets.h"
 #include "tensor/kernels.h"
-#include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/batch_norm.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // compiled per target and so follows highway.h
-#include "tensor/cpu/lanes-inl.h"
-
-#ifndef TESSERA_BATCH_NORM_CHUNKS
-#define TESSERA_BATCH_NORM_CHUNKS
-namespace tsr::cpu {
-namespace {
-
-/// How x, seen as [rows, channels], is cut into chunks of rows: by its shape alone.
-struct Chunks {
-  std::int64_t rows, channels, size, count;
-
-  explicit Chunks(const View& x) {
-    channels = x.size[x.rank - 1];
-    rows = channels == 0 ? 0 : x.numel() / channels;
-    constexpr std::int64_t kElements = 1 << 14;  // a chunk stays in the second-level cache
-    constexpr std::int64_t kFewest = 64;         // and has enough rows to make merging cheap
-    size = std::max(kFewest, kElements / std::max<std::int64_t>(channels, 1));
-    count = (rows + size - 1) / size;
-  }
-  std::int64_t rows_of(std::int64_t chunk) const { return std::min(size, rows - chunk * size); }
-
-  /// Whether to write a result of x's shape around the caches: it is larger than they are, so that fetching
-  /// the lines that it overwrites would be wasted. Streaming needs whole, aligned vectors.
-  bool streams(const View& result) const {
-    constexpr std::int64_t kCacheBytes = std::int64_t{32} << 20, kAlignment = 64;
-    const std::int64_t row_bytes = channels * size_of(result.dtype);
-    return rows * row_bytes >= kCacheBytes && row_bytes % kAlignment == 0 &&
-           reinterpret_cast<std::uintptr_t>(result.data) % kAlignment == 0;
-  }
-
-  /// Calls body(chunk, offset of its first element, its rows), in parallel.
-  template <class Body>
-  void run(Body&& body) const {
-    parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t chunk = begin; chunk < end; ++chunk)
-        body(chunk, chunk * size * channels, rows_of(chunk));
-    });
-  }
-
-  /// Calls body(c) for every channel, in parallel.
-  template <class Body>
-  void run_channels(Body&& body) const {
-    parallel_for(channels, 64, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = begin; c < end; ++c) body(c);
-    });
-  }
-};
-
-}  // namespace
-}  // namespace tsr::cpu
-#endif
+#include "tensor/cpu/moments-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu {
@@ -71,36 +21,9 @@ namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// mean and Σ (x - mean)² of each channel of one chunk. Summing differences from the first row keeps the mean
-/// right where it is large beside the deviation.
-template <class T>
-void chunk_moments(const T* x, std::int64_t rows, std::int64_t channels, T* mean, T* m2) {
-  std::fill(mean, mean + channels, T(0));
-  std::fill(m2, m2 + channels, T(0));
-  for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
-    const auto first = hn::LoadU(d, x + c);
-    auto total = hn::LoadU(d, mean + c);
-    for (int r = 0; r < n; ++r) total = hn::Add(total, hn::Sub(hn::LoadU(d, x + at + r * channels), first));
-    hn::StoreU(total, d, mean + c);
-  });
-  for_lanes<T>(channels, [&](auto d, std::int64_t c) HWY_ATTR {
-    const auto share = hn::Set(d, T(1) / static_cast<T>(rows));
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, mean + c), share, hn::LoadU(d, x + c)), d, mean + c);
-  });
-  for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
-    const auto middle = hn::LoadU(d, mean + c);
-    auto total = hn::LoadU(d, m2 + c);
-    for (int r = 0; r < n; ++r) {
-      const auto deviation = hn::Sub(hn::LoadU(d, x + at + r * channels), middle);
-      total = hn::MulAdd(deviation, deviation, total);
-    }
-    hn::StoreU(total, d, m2 + c);
-  });
-}
-
 template <class T>
 void stats_of(Context& context, const View& x, const View& mean, const View& variance) {
-  const Chunks chunks(x);
+  const ChannelChunks chunks(x);
   const T* source = x.as<T>();
   const std::int64_t channels = chunks.channels;
   T* const means = context.workspace_of<T>(static_cast<std::size_t>(2 * chunks.count * channels));
@@ -136,7 +59,7 @@ HWY_INLINE void store(hn::Vec<D> v, D d, hn::TFromD<D>* to, bool stream) {
 template <class T>
 void forward_of(Context& context, const View& x, const View& mean, const View& inv_std, const View& weight,
                 const View& bias, const View& residual, const View& y, bool relu) {
-  const Chunks chunks(x);
+  const ChannelChunks chunks(x);
   const std::int64_t channels = chunks.channels;
   T* const scale = context.workspace_of<T>(static_cast<std::size_t>(channels));
   for (std::int64_t c = 0; c < channels; ++c) scale[c] = inv_std.as<T>()[c] * weight.as<T>()[c];
@@ -169,7 +92,7 @@ HWY_INLINE hn::Vec<D> masked(D d, const T* grad, const T* y, std::int64_t i) {
 template <class T>
 void backward_stats_of(Context& context, const View& grad, const View& x, const View& y, const View& mean,
                        const View& inv_std, const View& sum_g, const View& sum_gx, bool relu) {
-  const Chunks chunks(x);
+  const ChannelChunks chunks(x);
   const std::int64_t channels = chunks.channels;
   T* const sums = context.workspace_of<T>(static_cast<std::size_t>(2 * chunks.count * channels));
   T* const products = sums + chunks.count * channels;
@@ -226,7 +149,7 @@ template <class T>
 void backward_of(const View& grad, const View& x, const View& y, const View& mean,
                  const BackwardFactors<T>& factors, const View& grad_x, const View& grad_residual,
                  bool relu) {
-  const Chunks chunks(x);
+  const ChannelChunks chunks(x);
   const std::int64_t channels = chunks.channels;
   const T *gradient = grad.as<T>(), *source = x.as<T>(), *middle = mean.as<T>();
   const T* const output = relu ? y.as<T>() : nullptr;

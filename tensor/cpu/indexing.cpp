@@ -105,8 +105,8 @@ TSR_CPU_KERNEL(index_select_fwd, index_select_cpu, float, double, BFloat16, Floa
                std::int32_t, std::uint8_t, bool);
 TSR_CPU_KERNEL(gather_fwd, gather_cpu, float, double, BFloat16, Float16, std::int64_t, std::int32_t,
                std::uint8_t, bool);
-TSR_CPU_KERNEL(index_add_fwd, index_add_cpu, float, double);
-TSR_CPU_KERNEL(scatter_add_fwd, scatter_add_cpu, float, double);
+TSR_CPU_KERNEL(index_add_fwd, index_add_cpu, float, double, std::int64_t, std::int32_t);
+TSR_CPU_KERNEL(scatter_add_fwd, scatter_add_cpu, float, double, std::int64_t, std::int32_t);
 
 }  // namespace
 }  // namespace tsr

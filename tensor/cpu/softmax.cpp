@@ -9,56 +9,11 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/softmax.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-// both keep a guard per target and so follow highway.h
-#include "hwy/contrib/math/math-inl.h"
-#include "tensor/cpu/reduce-inl.h"
+// keeps a guard per target and so follows highway.h
+#include "tensor/cpu/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {
-
-constexpr std::int64_t kExpWork = 8;  // an exponential's cost, in simple operations
-
-/// x shifted so that its largest value is 0, and exponentiated. Highway's Exp is defined for all x ≤ 0 and
-/// gives 0 for -inf; its 0 for NaN doesn't matter, as the row's maximum is then NaN, and so are the results.
-template <class D, class V>
-HWY_INLINE V exp_shifted(D d, V x, V top) {
-  return hn::Exp(d, hn::Sub(x, top));
-}
-
-/// Σ exp(x - top) over a dense row, which is written to y when Store. Blocks are summed in the row's own
-/// precision, their sums in double.
-template <bool Store, class T>
-HWY_INLINE double sum_exp(const T* x, std::int64_t count, T top, T* y) {
-  constexpr std::int64_t kBlock = 512;
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const V shift = hn::Set(d, top);
-  const auto piece = [&](std::int64_t i) HWY_ATTR {
-    const V value = exp_shifted(d, hn::LoadU(d, x + i), shift);
-    if constexpr (Store) hn::StoreU(value, d, y + i);
-    return value;
-  };
-  double total = 0;
-  std::int64_t i = 0;
-  while (i + lanes <= count) {
-    const std::int64_t end = std::min(i + kBlock, count);
-    V s0 = hn::Zero(d), s1 = hn::Zero(d);
-    for (; i + 2 * lanes <= end; i += 2 * lanes) {
-      s0 = hn::Add(s0, piece(i));
-      s1 = hn::Add(s1, piece(i + lanes));
-    }
-    for (; i + lanes <= end; i += lanes) s0 = hn::Add(s0, piece(i));
-    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(s0, s1))));
-  }
-  if (i == count) return total;
-  HWY_ALIGN T tail[HWY_MAX_BYTES / sizeof(T)] = {};
-  std::copy(x + i, x + count, tail);
-  hn::Store(exp_shifted(d, hn::Load(d, tail), shift), d, tail);
-  for (std::int64_t lane = 0; lane < count - i; ++lane) total += static_cast<double>(tail[lane]);
-  if constexpr (Store) std::copy(tail, tail + (count - i), y + i);
-  return total;
-}
 
 /// y = x·factor over a dense row; in place when y is x.
 template <class T>
@@ -80,19 +35,6 @@ HWY_INLINE void shift(const T* x, std::int64_t count, T top, T log_sum, T* y) {
   for (; i + lanes <= count; i += lanes)
     hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, top)), hn::Set(d, log_sum)), d, y + i);
   for (; i < count; ++i) y[i] = (x[i] - top) - log_sum;
-}
-
-template <class T>
-HWY_INLINE T row_max(const T* x, std::int64_t count) {
-  return static_cast<T>(reduce_row(MaxOf{}, x, count));
-}
-
-/// log Σ exp x; an infinite (or NaN) largest value is the result itself.
-template <class T>
-HWY_INLINE double row_logsumexp(const T* x, std::int64_t count) {
-  const T top = row_max(x, count);
-  if (!std::isfinite(top)) return static_cast<double>(top);
-  return static_cast<double>(top) + std::log(sum_exp<false, T>(x, count, top, nullptr));
 }
 
 template <class T>
@@ -127,20 +69,6 @@ void logsumexp(View x, View y) {
   const std::int64_t n = x.size[x.rank - 1];
   for_rows(x, kExpWork, [&](std::int64_t row, std::int64_t offset) {
     target[row] = static_cast<T>(row_logsumexp(source + offset, n));
-  });
-}
-
-template <class T>
-void cross_entropy(View logits, View labels, View loss, View lse) {
-  const T* source = logits.as<T>();
-  const auto* label = labels.as<std::int64_t>();
-  T* target = loss.as<T>();
-  T* sums = lse.as<T>();
-  const std::int64_t n = logits.size[1];
-  for_rows(logits, kExpWork, [&](std::int64_t row, std::int64_t offset) {
-    const double total = row_logsumexp(source + offset, n);
-    target[row] = static_cast<T>(total - static_cast<double>(source[offset + label[row]]));
-    sums[row] = static_cast<T>(total);
   });
 }
 
@@ -188,12 +116,6 @@ void log_softmax_f32(View x, View y) { log_softmax<float>(x, y); }
 void log_softmax_f64(View x, View y) { log_softmax<double>(x, y); }
 void logsumexp_f32(View x, View y) { logsumexp<float>(x, y); }
 void logsumexp_f64(View x, View y) { logsumexp<double>(x, y); }
-void cross_entropy_f32(View x, View labels, View loss, View lse) {
-  cross_entropy<float>(x, labels, loss, lse);
-}
-void cross_entropy_f64(View x, View labels, View loss, View lse) {
-  cross_entropy<double>(x, labels, loss, lse);
-}
 void l2_normalize_f32(View x, View y, View norm, double epsilon) { l2_normalize<float>(x, y, norm, epsilon); }
 void l2_normalize_f64(View x, View y, View norm, double epsilon) {
   l2_normalize<double>(x, y, norm, epsilon);
@@ -218,7 +140,6 @@ namespace {
 ROWS(softmax, (Context&, View x, View y), (x, y))
 ROWS(log_softmax, (Context&, View x, View y), (x, y))
 ROWS(logsumexp, (Context&, View x, View y), (x, y))
-ROWS(cross_entropy, (Context&, View x, View labels, View loss, View lse), (x, labels, loss, lse))
 ROWS(l2_normalize, (Context&, View x, View y, View norm, double epsilon), (x, y, norm, epsilon))
 #undef ROWS
 

@@ -1,8 +1,6 @@
-// Cases of index_select, gather, their adjoints and topk.
+// Cases of index_select, gather, their adjoints and embedding.
 #include <algorithm>
-#include <cmath>
 #include <doctest/doctest.h>
-#include <numeric>
 
 #include "autograd/ops.h"
 #include "tensor/parallel.h"
@@ -125,69 +123,34 @@ bool gathering(int axis) {
        .benchmark = bench_values});
 }
 
-/// The positions of a row by falling value, ties by rising position.
-std::vector<std::int64_t> ranking(const double* row, std::int64_t n) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return row[a] > row[b]; });
-  return order;
-}
-
-/// Of each row the k largest values, or their positions.
-Tensor best_of(const Tensor& x, std::int64_t k, bool positions) {
-  Shape shape = x.shape();
-  const std::int64_t n = shape.back();
-  shape[shape.rank() - 1] = k;
+/// Rows of x[0] by the indices x[1], of any shape.
+Tensor rows_of(const Tensors& x) {
+  Shape shape = x[1].shape();
+  const std::int64_t width = x[0].shape()[1];
+  shape.push_back(width);
   Tensor y(shape, float64, Device::cpu);
-  for (std::int64_t row = 0; k > 0 && row < y.numel() / k; ++row) {
-    const double* from = x.data<double>() + row * n;
-    const auto order = ranking(from, n);
-    for (std::int64_t i = 0; i < k; ++i) {
-      const auto best = order[static_cast<std::size_t>(i)];
-      y.data<double>()[row * k + i] = positions ? static_cast<double>(best) : from[best];
-    }
-  }
+  for (std::int64_t i = 0; i < y.numel(); ++i)
+    y.data<double>()[i] = x[0].data<double>()[x[1].data<std::int64_t>()[i / width] * width + i % width];
   return y;
 }
 
-bool ranked(std::int64_t k) {
-  const std::vector<Variant> variants{{{{{2, 5}, Values::distinct}}},
-                                      {{{{2, 3, 40}, Values::distinct}}},
-                                      {{{{3, 4, 7}, Values::distinct, 0, true}}},
-                                      {{{{3, 70}, Values::rising}}},
-                                      {{{{3, 70}, Values::equal}}, false},
-                                      {{{{3, 71}, Values::huge}}, false},
-                                      {{{{50, 3000}}}, false}};
-  add_case({.name = "topk",
-            .kernels = {"topk_fwd"},
-            .call = [k](const Tensors& x) { return topk(x[0], k).first; },
-            .reference = [k](const Tensors& x) { return best_of(x[0], k, false); },
-            .variants = variants,
-            .benchmark = {{{256, 50000}}}});
-  return add_case({.name = "topk",
-                   .kernels = {"topk_fwd"},
-                   .call = [k](const Tensors& x) { return topk(x[0], k).second; },
-                   .reference = [k](const Tensors& x) { return best_of(x[0], k, true); },
-                   .variants = variants,
-                   .differentiable = Differentiable::no});
+bool embedding_case() {
+  const auto variant = [](const Shape& indices, std::int64_t width, bool strided, bool gradients) {
+    return Variant{{{{kCount, width}, Values::normal, 0, strided}, places(indices, kCount)}, gradients};
+  };
+  return add_case({.name = "embedding",
+                   .kernels = {"index_select_fwd", "index_add_fwd"},
+                   .call = [](const Tensors& x) { return embedding(x[0], x[1]); },
+                   .reference = rows_of,
+                   .variants = {variant({0}, 3, false, true), variant({}, 3, false, true),
+                                variant({1}, 1, false, true), variant({2, 5}, 3, false, true),
+                                variant({2, 2, 3}, 4, true, true), variant({33, 70}, 65, false, false)},
+                   .benchmark = {{{32000, 384}}, places({64, 256}, 32000)}});
 }
 
 const bool added[] = {
-    selecting(0), selecting(1), selecting(2), gathering(0), gathering(1), gathering(2), ranked(1), ranked(5),
+    selecting(0), selecting(1), selecting(2), gathering(0), gathering(1), gathering(2), embedding_case(),
 };
-
-TEST_CASE("topk of everything sorts, and NaN comes first") {
-  const Tensor x = from_values({2, NAN, 5, -INFINITY, NAN, 5}, {6});
-  const auto [values, indices] = topk(x, 6);
-  const std::int64_t expected[] = {1, 4, 2, 5, 0, 3};
-  for (int i = 0; i < 6; ++i) CHECK(indices.data<std::int64_t>()[i] == expected[i]);
-  CHECK(argmax(x).item() == 1);
-  Tensor late = full({100}, 1);
-  late.data<float>()[70] = NAN;
-  CHECK(topk(late, 1).second.item() == 70);
-  CHECK(argmax(late).item() == 70);
-  CHECK(topk(x, 0).first.numel() == 0);
-}
 
 TEST_CASE("an index may pick from whole images of bytes") {
   const Tensor images = arange(3 * 4, uint8);
@@ -225,6 +188,50 @@ TEST_CASE("one_hot marks the label") {
   for (int i = 0; i < 12; ++i) CHECK(y.data<float>()[i] == expected[i]);
 }
 
+TEST_CASE("the padding row of an embedding gets no gradient") {
+  Tensor weight = ones({3, 2}, float64);
+  weight.requires_grad_();
+  const Tensor index = from_values(std::vector<std::int64_t>{1, 2, 1, 0}, {2, 2});
+  sum(embedding(weight, index, 1)).backward();
+  const double expected[] = {1, 1, 0, 0, 1, 1};
+  for (int i = 0; i < 6; ++i) CHECK(weight.grad().data<double>()[i] == expected[i]);
+}
+
+TEST_CASE("integers and bools are picked, integers added") {
+  const Tensor x = reshape(arange(6), {2, 3});
+  const auto places = [](std::vector<std::int64_t> values) {
+    const auto count = static_cast<std::int64_t>(values.size());
+    return from_values(values, {count});
+  };
+  const auto values = [](const Tensor& y) {
+    const Tensor dense = y.to(int64).clone();
+    return std::vector<std::int64_t>(dense.data<std::int64_t>(), dense.data<std::int64_t>() + dense.numel());
+  };
+  for (DType dtype : {int64, int32}) {
+    const Tensor typed = x.to(dtype);
+    CHECK(values(index_add(typed, -1, places({1, 1, 0}), 2)) == std::vector<std::int64_t>{2, 1, 5, 7});
+    CHECK(values(scatter_add(typed, -2, (x * 0).clone(), 1)) == std::vector<std::int64_t>{3, 5, 7});
+    CHECK(values(index_select(typed, -1, places({2, 0}))) == std::vector<std::int64_t>{2, 0, 5, 3});
+    CHECK(values(gather(typed, -1, reshape(places({2, 0}), {2, 1}))) == std::vector<std::int64_t>{2, 3});
+  }
+  const Tensor mask = lt(x, 2);
+  CHECK(values(index_select(mask, 1, places({1, 2}))) == std::vector<std::int64_t>{1, 0, 0, 0});
+  CHECK(values(masked_select(x, mask)) == std::vector<std::int64_t>{0, 1});
+  CHECK(masked_select(x, lt(x, 0)).shape() == Shape{0});
+  CHECK(index_add(zeros({0, 3}), 0, places({}), 2).shape() == Shape{2, 3});
+  CHECK(max(index_add(zeros({0, 3}), 0, places({}), 2)).item() == 0);
+}
+
+TEST_CASE("masked_select passes the gradient to what it picks") {
+  Tensor x = from_values({1, 2, 3, 4}, {2, 2}).to(float64);
+  x.requires_grad_();
+  const Tensor picked = masked_select(transpose(x), from_values({1, 0, 1, 1}, {2, 2}).to(boolean));
+  CHECK(picked.data<double>()[1] == 2);
+  sum(picked * picked).backward();
+  const double expected[] = {2, 4, 0, 8};
+  for (int i = 0; i < 4; ++i) CHECK(x.grad().data<double>()[i] == expected[i]);
+}
+
 TEST_CASE("bad indices are named") {
   const Tensor index = from_values(std::vector<std::int64_t>{0, 3}, {2});
   CHECK_THROWS_WITH_AS(index_select(zeros({3, 2}), 0, index),
@@ -235,7 +242,13 @@ TEST_CASE("bad indices are named") {
       "gather: index int64[2] for float32[3, 2] along axis 0; off that axis their sizes must agree", Error);
   CHECK_THROWS_WITH_AS(index_select(zeros({3}), 0, zeros({1}).to(int32)),
                        "index_select: the index is int32[1]; convert it with to(int64)", Error);
-  CHECK_THROWS_WITH_AS(topk(zeros({3}), 4), "topk: k = 4 of float32[3]; choose 0 to 3", Error);
+  CHECK_THROWS_WITH_AS(embedding(zeros({3, 2}), index),
+                       "embedding: index 3 at position 1 is out of range for an axis of size 3 (0 to 2)",
+                       Error);
+  CHECK_THROWS_WITH_AS(embedding(zeros({3, 2}), from_values(std::vector<std::int64_t>{0}, {1}), 3),
+                       "embedding: padding index 3 is out of range for 3 rows", Error);
+  CHECK_THROWS_WITH_AS(masked_select(zeros({3}), full({2}, 1, boolean)),
+                       "masked_select: the mask is bool[2]; x float32[3] needs a bool of its shape", Error);
   CHECK_THROWS_WITH_AS(
       argmax(zeros({3, 0})),
       "argmax: float32[3, 0] has nothing to reduce along axes [-1]; an empty set has no largest value",

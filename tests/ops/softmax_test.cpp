@@ -68,16 +68,6 @@ Tensor per_row(const Tensor& x, const std::function<double(const Row&)>& f) {
   return y;
 }
 
-Tensor cross_entropy_of(const Tensor& logits, const Tensor& labels) {
-  const std::int64_t n = logits.shape()[1];
-  double total = 0;
-  for (std::int64_t row = 0; row < logits.shape()[0]; ++row) {
-    const double* from = logits.data<double>() + row * n;
-    total += log_sum_exp(Row(from, from + n)) - from[labels.data<std::int64_t>()[row]];
-  }
-  return scalar(total / static_cast<double>(logits.shape()[0]), float64);
-}
-
 const std::vector<Variant> kRows{{{{{0, 3}}}},
                                  {{{{1}}}},
                                  {{{{3, 5}}}},
@@ -89,10 +79,6 @@ const std::vector<Variant> kRows{{{{{0, 3}}}},
                                  {{{{7, 1025}, Values::rising}}, false},
                                  {{{{3, 70001}}}, false},
                                  {{{{40, 30, 257}, Values::normal, 0, true}}, false}};
-
-Variant labelled(std::int64_t rows, std::int64_t classes, Values values, bool strided, bool gradients) {
-  return {{{{rows, classes}, values, 0, strided}, {{rows}, Values::indices, classes}}, gradients};
-}
 
 bool line_op(const char* name, Tensor (*op)(const Tensor&, std::int64_t), Row (*f)(const Row&)) {
   const std::string kernel = std::string(name) + "_fwd";
@@ -123,16 +109,6 @@ const bool added[] = {
               .reference = [](const Tensors& x) { return per_row(x[0], log_sum_exp); },
               .variants = kRows,
               .benchmark = {{{4096, 4096}}}}),
-    add_case({.name = "cross_entropy",
-              .kernels = {"cross_entropy_fwd"},
-              .call = [](const Tensors& x) { return cross_entropy(x[0], x[1]); },
-              .reference = [](const Tensors& x) { return cross_entropy_of(x[0], x[1]); },
-              .variants =
-                  {labelled(1, 1, Values::normal, false, true), labelled(4, 7, Values::normal, false, true),
-                   labelled(5, 33, Values::normal, true, true), labelled(3, 9, Values::equal, false, true),
-                   labelled(3, 19, Values::rising, false, true), labelled(6, 65, Values::huge, false, false),
-                   labelled(257, 1000, Values::normal, false, false)},
-              .benchmark = {{{512, 4096}}, {{512}, Values::indices, 4096}}}),
     add_case({.name = "l2_normalize",
               .kernels = {"l2_normalize_fwd"},
               .call = [](const Tensors& x) { return l2_normalize(x[0]); },
@@ -178,18 +154,6 @@ TEST_CASE("l2_normalize: zero rows, and lengths whose squares leave float32") {
   zero.requires_grad_();
   sum(l2_normalize(zero, 0.5)).backward();
   CHECK(zero.grad().data<double>()[0] == 2);  // below epsilon the length is constant: 1 / 0.5
-}
-
-TEST_CASE("cross_entropy names the first bad row") {
-  const Tensor labels = from_values(std::vector<std::int64_t>{0, 2, 3, -1}, {4});
-  CHECK_THROWS_WITH_AS(cross_entropy(zeros({4, 3}), labels),
-                       "cross_entropy: label 3 of row 2 is out of range for 3 classes (0 to 2)", Error);
-  CHECK_THROWS_WITH_AS(
-      cross_entropy(zeros({4, 3}), zeros({4})),
-      "cross_entropy: logits float32[4, 3] and labels float32[4]; need logits [m, n] and labels int64 [m]",
-      Error);
-  CHECK_THROWS_WITH_AS(cross_entropy(zeros({0, 3}), empty({0}, int64)),
-                       "cross_entropy: logits float32[0, 3] have no rows to average", Error);
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+// Dropout of elements and of samples.
+#include "autograd/op.h"
+#include "autograd/ops.h"
+
+namespace tsr {
+namespace {
+
+const OpInfo kDropout("dropout");
+
+void check_probability(const char* op, double p) {
+  TSR_CHECK(p >= 0 && p <= 1, op, ": p = ", p, " is not a probability; choose 0 to 1");
+}
+
+/// Linear in x: the gradient meets the same mask, drawn again.
+Tensor drop(const Tensor& given, std::uint64_t seed, std::uint64_t draw, double p) {
+  const Tensor x = contiguous(given);
+  Op op(kDropout, {x});
+  const Tensor y = op.empty(x.shape());
+  dropout_fwd(op, x.view(), y.view(), seed, draw, p);
+  return op.record(y, [=](const Tensor& grad, const Needs&) { return Tensors{drop(grad, seed, draw, p)}; });
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, double p, Generator& generator, bool training) {
+  check_probability("dropout", p);
+  if (!training || p == 0) return x;
+  const std::uint64_t seed = generator.seed(), draw = generator.next_draw();
+  return drop(x, seed, draw, p);
+}
+
+Tensor drop_path(const Tensor& x, double p, Generator& generator, bool training) {
+  check_probability("drop_path", p);
+  TSR_CHECK(x.rank() >= 1, "drop_path: ", describe(x), " has no axis of samples");
+  if (!training || p == 0) return x;
+  Shape samples = x.shape();
+  for (int axis = 1; axis < samples.rank(); ++axis) samples[axis] = 1;
+  return x * dropout(ones(samples, x.dtype(), x.device()), p, generator);
+}
+
+}  // namespace tsr
