@@ -61,41 +61,7 @@ struct GroupEpilogue {
   }
 };
 
-/// A group of a pointwise convolution, y = x · weightᵀ over all pixels at once.
-template <class T>
-void pointwise_forward(const Conv2dGeometry& g, int64_t group, const T* x, const T* weight, T* y,
-                       const Epilogue<T>& epilogue) {
-  const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
-  const StridedMatrix<T> pixels{x + group * channels, g.in_c, 1};
-  const StridedMatrix<T> transposed{weight + group * outputs * channels, 1, channels};
-  gemm(Gemm<T>{.m = g.pixels(),
-               .n = outputs,
-               .k = channels,
-               .a = strided_a(pixels),
-               .b = strided_b(transposed),
-               .c = {.data = y + group * outputs, .row_stride = g.out_c},
-               .epilogue = epilogue});
-}
-
-template <class T>
-void pointwise_grad_weight(const Conv2dGeometry& g, int64_t group, const T* grad_y, const T* x,
-                           T* grad_weight) {
-  const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
-  const StridedMatrix<T> transposed{grad_y + group * outputs, 1, g.out_c};
-  const StridedMatrix<T> pixels{x + group * channels, g.in_c, 1};
-  gemm(Gemm<T>{.m = outputs,
-               .n = channels,
-               .k = g.pixels(),
-               .a = strided_a(transposed),
-               .b = strided_b(pixels),
-               .c = {.data = grad_weight + group * outputs * channels, .row_stride = channels}});
-}
-
 }  // namespace
-
-bool Conv2dGeometry::is_pointwise() const {
-  return kernel_h == 1 && kernel_w == 1 && stride_h == 1 && stride_w == 1 && pad_h == 0 && pad_w == 0;
-}
 
 void Conv2dGeometry::check() const {
   TSR_CHECK(batch >= 0 && in_h > 0 && in_w > 0 && in_c > 0 && out_c > 0 && kernel_h > 0 && kernel_w > 0,
@@ -117,23 +83,18 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, 
   if (is_depthwise(g)) return depthwise_forward(g, x, weight, y, epilogue);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const GroupEpilogue<T> shifted{epilogue, group * outputs};
-    const Epilogue<T> finish = g.groups == 1 ? epilogue : shifted.epilogue();
-    if (g.is_pointwise()) {
-      pointwise_forward(g, group, x, weight, y, finish);
-      continue;
-    }
     const Patches<T> patches = input_patches(g, x, group);
     const PixelMap pixels = output_pixels(g, patches.order, group);
     const int64_t depth = patches.columns();
     const StridedMatrix<T> transposed{weight + group * outputs * depth, 1, depth};
+    const GroupEpilogue<T> shifted{epilogue, group * outputs};
     Gemm<T> product{.m = patches.order.count(),
                     .n = outputs,
                     .k = depth,
                     .a = patches_a(patches),
                     .b = strided_b(transposed),
                     .c = {.data = y, .offsets = pixel_offsets, .state = &pixels},
-                    .epilogue = finish};
+                    .epilogue = g.groups == 1 ? epilogue : shifted.epilogue()};
     if (patches.order.position_major) {
       product.row_group = patches.order.images;
       product.depth_group = patches.channels;
@@ -148,10 +109,6 @@ void conv2d_grad_weight(const Conv2dGeometry& g, const T* grad_y, const T* x, T*
   if (is_depthwise(g)) return depthwise_grad_weight(g, grad_y, x, grad_weight);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    if (g.is_pointwise()) {
-      pointwise_grad_weight(g, group, grad_y, x, grad_weight);
-      continue;
-    }
     const Patches<T> patches = input_patches(g, x, group);
     const PixelColumns<T> columns{grad_y, output_pixels(g, patches.order, group)};
     const int64_t n = patches.columns();

@@ -15,10 +15,6 @@ struct Conv2dGeometry {
 
   std::int64_t out_h() const { return (in_h + 2 * pad_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1; }
   std::int64_t out_w() const { return (in_w + 2 * pad_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1; }
-  /// Pixels of y.
-  std::int64_t pixels() const { return batch * out_h() * out_w(); }
-  /// 1x1, stride 1, no padding: a plain matrix product over the pixels.
-  bool is_pointwise() const;
   /// Throws Error unless sizes, strides and dilations are positive, the kernel fits the padded image and
   /// groups divides both channel counts.
   void check() const;

@@ -80,21 +80,6 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
   gemm(product);
 }
 
-/// A group of a pointwise convolution: grad_x = grad_y · weight over all pixels at once.
-template <class T>
-void pointwise_grad_input(const Conv2dGeometry& g, int64_t group, const T* grad_y, const T* weight,
-                          T* grad_x) {
-  const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
-  const StridedMatrix<T> grads{grad_y + group * outputs, g.out_c, 1};
-  const StridedMatrix<T> weights{weight + group * outputs * channels, channels, 1};
-  gemm(Gemm<T>{.m = g.pixels(),
-               .n = channels,
-               .k = outputs,
-               .a = strided_a(grads),
-               .b = strided_b(weights),
-               .c = {.data = grad_x + group * channels, .row_stride = g.in_c}});
-}
-
 }  // namespace
 
 template <class T>
@@ -102,10 +87,6 @@ void conv2d_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight
   g.check();
   if (is_depthwise(g)) return depthwise_grad_input(g, grad_y, weight, grad_x);
   for (int64_t group = 0; group < g.groups; ++group) {
-    if (g.is_pointwise()) {
-      pointwise_grad_input(g, group, grad_y, weight, grad_x);
-      continue;
-    }
     for (const Phase& y : phases(g.in_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h)) {
       for (const Phase& x : phases(g.in_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w)) {
         grad_of_phase(g, group, y, x, grad_y, weight, grad_x);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <vector>
 
 #include "autograd/ops.h"
 #include "tests/ops/op_case.h"
@@ -45,25 +46,29 @@ double weight_of(std::int64_t i, std::int64_t k, std::int64_t in, std::int64_t o
   return sum;
 }
 
+/// All weights along an axis, [to, from] or, with `adjoint`, its transpose.
+std::vector<double> matrix(std::int64_t in, std::int64_t out, bool adjoint, const ResizeOptions& o) {
+  std::vector<double> weights(static_cast<std::size_t>(in * out));
+  for (std::int64_t i = 0; i < out; ++i)
+    for (std::int64_t k = 0; k < in; ++k)
+      weights[static_cast<std::size_t>(adjoint ? k * out + i : i * in + k)] = weight_of(i, k, in, out, o);
+  return weights;
+}
+
 /// The resizing of x from `from` pixels to `to`, or with `adjoint` its transpose.
 Tensor reference(const Tensor& x, const Shape& from, const Shape& to, bool adjoint, const ResizeOptions& o) {
   const Shape& size = adjoint ? from : to;
   const std::int64_t height = x.size(1), width = x.size(2), channels = x.size(3);
+  const auto rows = matrix(from[0], to[0], adjoint, o), columns = matrix(from[1], to[1], adjoint, o);
   Tensor y = zeros({x.size(0), size[0], size[1], channels}, float64);
-  const auto weight = [&](int axis, std::int64_t to_index, std::int64_t from_index) {
-    return adjoint ? weight_of(from_index, to_index, from[axis], to[axis], o)
-                   : weight_of(to_index, from_index, from[axis], to[axis], o);
-  };
   for (std::int64_t flat = 0; flat < y.numel(); ++flat) {
     const std::int64_t c = flat % channels, w = flat / channels % size[1],
                        h = flat / channels / size[1] % size[0], n = flat / channels / size[1] / size[0];
-    for (std::int64_t a = 0; a < height; ++a) {
-      const double row = weight(0, h, a);
-      if (row == 0) continue;
+    for (std::int64_t a = 0; a < height; ++a)
       for (std::int64_t b = 0; b < width; ++b)
-        y.data<double>()[flat] +=
-            row * weight(1, w, b) * x.data<double>()[((n * height + a) * width + b) * channels + c];
-    }
+        y.data<double>()[flat] += rows[static_cast<std::size_t>(h * height + a)] *
+                                  columns[static_cast<std::size_t>(w * width + b)] *
+                                  x.data<double>()[((n * height + a) * width + b) * channels + c];
   }
   return y;
 }
