@@ -42,7 +42,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
   const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
   const auto taps = static_cast<int64_t>(vertical.tap.size() * horizontal.tap.size());
   const PixelOrder order{g.batch, vertical.count, horizontal.count,
-                         prefer_position_major(g.batch, horizontal.count, taps, outputs)};
+                         prefer_position_major(g.batch, horizontal.count, kWidestRows, taps, outputs)};
   const Patches<T> patches{.image = grad_y + group * outputs,
                            .order = order,
                            .height = g.out_h(),
@@ -75,7 +75,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
                   .c = {.data = grad_x, .offsets = pixel_offsets, .state = &pixels}};
   if (order.position_major) {
     product.row_group = order.images;
-    product.depth_group = outputs;
+    product.depth_group = static_cast<int64_t>(horizontal.tap.size()) * outputs;
   }
   gemm(product);
 }

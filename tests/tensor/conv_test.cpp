@@ -166,6 +166,9 @@ const std::vector<Conv2dGeometry> kGeometries = {
     square(18, 4, 64, 70, 3, 1, 1),          // position by position, padding skipped
     square(17, 5, 70, 64, 3, 2, 1),          // the same with stride and odd channels
     square(17, 4, 128, 128, 3, 1, 1, 1, 2),  // the same in groups
+    square(16, 11, 64, 9, 3, 1, 1),          // blocks of several taps, some of them padding
+    square(16, 9, 64, 9, 3, 1, 2, 2),        // taps apart, and a block without any image
+    square(16, 12, 80, 9, 5, 2, 2),          // a block of depth that ends within a tap
     square(16, 2, 300, 64, 3, 1, 1),         // several blocks of depth a tap
     {.batch = 2,
      .in_h = 7,
@@ -212,8 +215,9 @@ TEST_CASE("convolution of an empty batch has an empty image and zero weight grad
 TEST_CASE_TEMPLATE("convolution gives the same bits at any thread count", T, float, double) {
   const int before = thread_count();
   for (const Conv2dGeometry& geometry :
-       {square(40, 12, 3, 4, 3, 1, 1), square(18, 4, 64, 70, 3, 1, 1), square(3, 16, 20, 40, 3, 2, 1),
-        square(9, 20, 20, 40, 3, 2, 1, 1, 20), square(9, 20, 20, 40, 1, 1, 0)}) {
+       {square(40, 12, 3, 4, 3, 1, 1), square(18, 4, 64, 70, 3, 1, 1), square(16, 11, 64, 9, 3, 1, 1),
+        square(3, 16, 20, 40, 3, 2, 1), square(9, 20, 20, 40, 3, 2, 1, 1, 20),
+        square(9, 20, 20, 40, 1, 1, 0)}) {
     set_thread_count(1);
     const Results<T> one = run<T>(geometry);
     for (int threads : {2, 3, 4}) {
