@@ -80,7 +80,7 @@ Case convolution(const ConvCase& c, bool backward) {
 }
 
 /// A function of one batch of images, and its gradient.
-Case of_images(const char* name, const Shape& shape, std::function<Tensor(const Tensor&)> f, bool backward) {
+Case of_images(const char* name, const Shape& shape, Tensor (*f)(const Tensor&), bool backward) {
   return {.name = text(name, backward ? "_fwdbwd" : "_fwd"), .work = 0, .unit = "", .prepare = [=]() -> Body {
             Tensor x = draw(shape, 1);
             x.requires_grad_(backward);

@@ -48,8 +48,8 @@ std::vector<Tap> interpolate(double center, std::int64_t in, int reach, Kernel k
 template <class Kernel>
 std::vector<Tap> antialias(double center, double scale, std::int64_t in, int reach, Kernel kernel) {
   const double stretch = std::max(scale, 1.0), support = reach * stretch;
-  const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + 0.5), 0);
-  const auto end = std::min(static_cast<std::int64_t>(center + support + 0.5), in);
+  const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(std::floor(center - support + 0.5)), 0);
+  const auto end = std::min(static_cast<std::int64_t>(std::floor(center + support + 0.5)), in);
   std::vector<Tap> taps;
   double total = 0;
   for (std::int64_t k = first; k < end; ++k) {

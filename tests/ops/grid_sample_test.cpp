@@ -50,14 +50,15 @@ Tensor reference(const Tensor& x, const Tensor& grid, const GridSampleParams& p)
   const std::int64_t height = x.size(1), width = x.size(2), channels = x.size(3),
                      places = grid.size(1) * grid.size(2);
   Tensor y = zeros({x.size(0), grid.size(1), grid.size(2), channels}, float64);
+  const double* from = x.data<double>();
+  double* to = y.data<double>();
   for (std::int64_t i = 0; i < x.size(0) * places; ++i) {
     const double* place = grid.data<double>() + 2 * i;
     for (std::int64_t h = 0; h < height; ++h)
       for (std::int64_t w = 0; w < width; ++w) {
         const double weight = weight_of(place[1], h, height, p) * weight_of(place[0], w, width, p);
         for (std::int64_t c = 0; c < channels; ++c)
-          y.data<double>()[i * channels + c] +=
-              weight * x.data<double>()[((i / places * height + h) * width + w) * channels + c];
+          to[i * channels + c] += weight * from[((i / places * height + h) * width + w) * channels + c];
       }
   }
   return y;
@@ -93,8 +94,9 @@ TEST_CASE("a grid of the pixels' own places gives the image back") {
   const Tensor x = draw_inputs({{{1, 2, 4, 3}}}, float64, 1)[0];
   Tensor grid = zeros({1, 2, 4, 2}, float64);
   for (std::int64_t i = 0; i < 8; ++i) {
-    grid.data<double>()[2 * i] = static_cast<double>(2 * (i % 4) + 1) / 4 - 1;
-    grid.data<double>()[2 * i + 1] = static_cast<double>(2 * (i / 4) + 1) / 2 - 1;
+    const std::int64_t row = i / 4, column = i % 4;
+    grid.data<double>()[2 * i] = static_cast<double>(2 * column + 1) / 4 - 1;
+    grid.data<double>()[2 * i + 1] = static_cast<double>(2 * row + 1) / 2 - 1;
   }
   CHECK(max(abs(grid_sample(x, grid) - x)).item() < 1e-15);
 }

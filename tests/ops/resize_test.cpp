@@ -60,15 +60,18 @@ Tensor reference(const Tensor& x, const Shape& from, const Shape& to, bool adjoi
   const Shape& size = adjoint ? from : to;
   const std::int64_t height = x.size(1), width = x.size(2), channels = x.size(3);
   const auto rows = matrix(from[0], to[0], adjoint, o), columns = matrix(from[1], to[1], adjoint, o);
+  const double* pixels = x.data<double>();
   Tensor y = zeros({x.size(0), size[0], size[1], channels}, float64);
   for (std::int64_t flat = 0; flat < y.numel(); ++flat) {
     const std::int64_t c = flat % channels, w = flat / channels % size[1],
                        h = flat / channels / size[1] % size[0], n = flat / channels / size[1] / size[0];
+    double sum = 0;
     for (std::int64_t a = 0; a < height; ++a)
       for (std::int64_t b = 0; b < width; ++b)
-        y.data<double>()[flat] += rows[static_cast<std::size_t>(h * height + a)] *
-                                  columns[static_cast<std::size_t>(w * width + b)] *
-                                  x.data<double>()[((n * height + a) * width + b) * channels + c];
+        sum += rows[static_cast<std::size_t>(h * height + a)] *
+               columns[static_cast<std::size_t>(w * width + b)] *
+               pixels[((n * height + a) * width + b) * channels + c];
+    y.data<double>()[flat] = sum;
   }
   return y;
 }
