@@ -288,16 +288,43 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 // ---- convolution (autograd/ops/conv2d.cpp) ----
-/// x [N, H, W, in], weight [out, kernel_h, kernel_w, in], bias [out] or undefined → [N, H', W', out] with
-/// H' = (H + 2·pad - dilation·(kernel - 1) - 1) / stride + 1.
+/// x [N, H, W, in], weight [out, kernel_h, kernel_w, in/groups], bias [out] or undefined → [N, H', W', out]
+/// with H' = (H + 2·pad - dilation·(kernel - 1) - 1) / stride + 1.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dParams& params = {});
 
+struct ConvTranspose2dParams {
+  int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
+  int output_pad_h = 0, output_pad_w = 0;  ///< rows and columns more at the far edges, fewer than the stride
+};
+/// The adjoint of conv2d with the same weight and params: x [N, H, W, in], weight [in, kernel_h, kernel_w,
+/// out/groups], bias [out] or undefined → [N, H', W', out] with H' = (H - 1)·stride - 2·pad +
+/// dilation·(kernel - 1) + output_pad + 1.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dParams& params = {});
+
 // ---- pooling (autograd/ops/pool.cpp): x [N, H, W, C] ----
+/// Largest value of each window; NaN wins. The gradient goes to the first of ties.
 Tensor max_pool2d(const Tensor& x, const Pool2dParams& params = {});
 Tensor avg_pool2d(const Tensor& x, const Pool2dParams& params = {});
+/// Pooling to [N, height, width, C]: window i of n along an axis covers ⌊i·size/n⌋ up to ⌈(i+1)·size/n⌉.
+Tensor adaptive_max_pool2d(const Tensor& x, std::int64_t height, std::int64_t width);
+Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t height, std::int64_t width);
 /// Mean over H and W: [N, C].
 Tensor global_avg_pool(const Tensor& x);
+
+// ---- resampling (autograd/ops/resize.cpp, grid_sample.cpp): x [N, H, W, C] ----
+struct ResizeOptions {
+  Interpolation mode = Interpolation::bilinear;
+  bool align_corners = false;  ///< whether the centres of the corner pixels (not their outer edges) coincide
+  bool antialias = false;      ///< widen the kernel when shrinking (bilinear and bicubic)
+};
+/// Images at another size: [N, height, width, C]. As torch.nn.functional.interpolate: the cubic kernel has
+/// a = -0.75, or -0.5 with antialias (Pillow's). Positions are computed in float64, nearest ones in integers.
+Tensor resize(const Tensor& x, std::int64_t height, std::int64_t width, const ResizeOptions& options = {});
+/// x at the places of grid [N, H', W', 2], which holds (x, y) with -1 and 1 at the image's borders → [N, H',
+/// W', C]. As torch.nn.functional.grid_sample. Differentiable once, in both. (Jaderberg et al. 2015.)
+Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridSampleParams& params = {});
 
 // ---- batch norm (autograd/ops/batch_norm.cpp): x [..., channels] ----
 struct BatchNormOptions {

@@ -54,6 +54,46 @@ Case conv3x3(std::int64_t channels, std::int64_t size, bool backward) {
           }};
 }
 
+/// A convolution of `images` square images, padded to keep their size.
+struct ConvCase {
+  const char* name;
+  std::int64_t images, channels, size, kernel, groups;
+};
+
+Case convolution(const ConvCase& c, bool backward) {
+  const std::int64_t inner = c.channels / c.groups;
+  const double forward_work =
+      2.0 * static_cast<double>(c.images * c.size * c.size * c.channels * c.kernel * c.kernel * inner);
+  const int pad = static_cast<int>(c.kernel / 2);
+  const Conv2dParams params{.pad_h = pad, .pad_w = pad, .groups = static_cast<int>(c.groups)};
+  return {.name = text(c.name, backward ? "_fwdbwd_" : "_fwd_", c.channels, "x", c.size),
+          .work = backward ? 3 * forward_work : forward_work,
+          .unit = "flop",
+          .prepare = [=]() -> Body {
+            Tensor x = draw({c.images, c.size, c.size, c.channels}, 1),
+                   weight = draw({c.channels, c.kernel, c.kernel, inner}, 2, 0.05);
+            x.requires_grad_(backward);
+            weight.requires_grad_(backward);
+            return [=, upstream = draw(x.shape(), 3)] {
+              const Tensor y = conv2d(x, weight, {}, params);
+              if (backward) grad(y, {x, weight}, upstream);
+            };
+          }};
+}
+
+/// A function of one batch of images, and its gradient.
+Case of_images(const char* name, const Shape& shape, Tensor (*f)(const Tensor&), bool backward) {
+  return {.name = text(name, backward ? "_fwdbwd" : "_fwd"), .work = 0, .unit = "", .prepare = [=]() -> Body {
+            Tensor x = draw(shape, 1);
+            x.requires_grad_(backward);
+            const Tensor upstream = draw(f(x.detach()).shape(), 2);
+            return [=] {
+              const Tensor y = f(x);
+              if (backward) grad(y, {x}, upstream);
+            };
+          }};
+}
+
 /// Batch norm and relu in training. The work is what must pass between memory and cores: forward reads x
 /// twice and writes y; backward reads grad, x and y twice and writes grad_x.
 Case batch_norm_relu(bool backward) {
@@ -181,6 +221,19 @@ std::vector<Case> all_cases() {
   for (const bool backward : {false, true})
     for (const auto& [channels, size] : {std::pair{64, 32}, {128, 16}, {256, 8}, {512, 4}})
       cases.push_back(conv3x3(channels, size, backward));
+  constexpr ConvCase kConvolutions[] = {{"conv1x1", 128, 256, 16, 1, 1},
+                                        {"conv3x3_groups8", 32, 128, 28, 3, 8},
+                                        {"depthwise3x3", 32, 128, 28, 3, 128}};
+  for (const ConvCase& c : kConvolutions)
+    for (const bool backward : {false, true}) cases.push_back(convolution(c, backward));
+  const auto pool = [](const Tensor& x) {
+    return max_pool2d(x, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1});
+  };
+  const auto twice = [](const Tensor& x) { return resize(x, 2 * x.size(1), 2 * x.size(2)); };
+  for (const bool backward : {false, true}) {
+    cases.push_back(of_images("max_pool3x3s2_64x112", {32, 112, 112, 64}, pool, backward));
+    cases.push_back(of_images("resize2x_64x56", {32, 56, 56, 64}, twice, backward));
+  }
   for (const bool backward : {false, true}) cases.push_back(batch_norm_relu(backward));
   for (const std::int64_t axis : {0, 1}) cases.push_back(sum_axis(axis));
   for (const Case& each : {layer_norm_case(), group_norm_case(), cross_entropy_case(), embedding_case(),

@@ -20,6 +20,12 @@ Cases (float32, eager, images in channels_last):
     sgemm_N                    C = A B with N x N matrices, into an existing C; N is 256, 512, 1024 or 2048
     conv3x3_fwd_CxS            3x3 convolution, padding 1, no bias, C to C channels, S x S pixels, 128 images
     conv3x3_fwdbwd_CxS         the same forward, then both gradients (of the images and of the weights)
+    conv1x1_fwd_256x16         1x1 convolution of 128 images, no bias; then _fwdbwd_ as above
+    conv3x3_groups8_fwd_128x28
+                               3x3 convolution in 8 groups, padding 1, of 32 images; then _fwdbwd_
+    depthwise3x3_fwd_128x28    3x3 convolution in 128 groups of one channel, padding 1, of 32 images; then _fwdbwd_
+    max_pool3x3s2_64x112_fwd   3x3 max-pool of stride 2, padding 1: 32 images, 64 channels, 112 x 112; then _fwdbwd
+    resize2x_64x56_fwd         bilinear to twice the size: 32 images, 64 channels, 56 x 56; then _fwdbwd
     batch_norm_relu_fwd_64x32  batch norm in training, then relu in place: 256 images, 64 channels, 32 x 32 pixels
     batch_norm_relu_fwdbwd_64x32
                                the same forward, then the gradients of images, weight and bias
@@ -59,20 +65,44 @@ def sgemm(size):
     return lambda: torch.mm(a, b, out=c)
 
 
-def conv3x3(channels, size, backward):
-    images = torch.randn(128, channels, size, size).to(memory_format=torch.channels_last).requires_grad_(backward)
-    weight = torch.randn(channels, channels, 3, 3).mul_(0.05).to(memory_format=torch.channels_last)
-    weight.requires_grad_(backward)
-    grad = torch.randn(128, channels, size, size).to(memory_format=torch.channels_last)
+def channels_last(*shape):
+    return torch.randn(*shape).to(memory_format=torch.channels_last)
+
+
+def convolution(images, channels, size, kernel, groups, backward):
+    x = channels_last(images, channels, size, size).requires_grad_(backward)
+    weight = torch.randn(channels, channels // groups, kernel, kernel).mul_(0.05)
+    weight = weight.to(memory_format=torch.channels_last).requires_grad_(backward)
+    grad = channels_last(images, channels, size, size)
 
     def forward_backward():
-        return torch.autograd.grad(functional.conv2d(images, weight, padding=1), (images, weight), grad)
+        y = functional.conv2d(x, weight, padding=kernel // 2, groups=groups)
+        return torch.autograd.grad(y, (x, weight), grad)
 
     def forward():
         with torch.no_grad():
-            return functional.conv2d(images, weight, padding=1)
+            return functional.conv2d(x, weight, padding=kernel // 2, groups=groups)
 
     return forward_backward if backward else forward
+
+
+def of_images(function, shape, backward):
+    x = channels_last(*shape).requires_grad_(backward)
+    grad = channels_last(*function(x.detach()).shape)
+
+    def forward():
+        with torch.no_grad():
+            return function(x)
+
+    return (lambda: torch.autograd.grad(function(x), x, grad)) if backward else forward
+
+
+def max_pool(x):
+    return functional.max_pool2d(x, 3, 2, 1)
+
+
+def resize_twice(x):
+    return functional.interpolate(x, scale_factor=2, mode="bilinear")
 
 
 def batch_norm_relu(backward):
@@ -184,7 +214,13 @@ def make_cases():
     for channels, size in ((64, 32), (128, 16), (256, 8), (512, 4)):
         for kind, backward in (("fwd", False), ("fwdbwd", True)):
             cases[f"conv3x3_{kind}_{channels}x{size}"] = (
-                lambda c=channels, s=size, b=backward: conv3x3(c, s, b))
+                lambda c=channels, s=size, b=backward: convolution(128, c, s, 3, 1, b))
+    for kind, backward in (("fwd", False), ("fwdbwd", True)):
+        for name, *sizes in (("conv1x1", 128, 256, 16, 1, 1), ("conv3x3_groups8", 32, 128, 28, 3, 8),
+                             ("depthwise3x3", 32, 128, 28, 3, 128)):
+            cases[f"{name}_{kind}_{sizes[1]}x{sizes[2]}"] = lambda a=sizes, b=backward: convolution(*a, b)
+        cases[f"max_pool3x3s2_64x112_{kind}"] = lambda b=backward: of_images(max_pool, (32, 64, 112, 112), b)
+        cases[f"resize2x_64x56_{kind}"] = lambda b=backward: of_images(resize_twice, (32, 64, 56, 56), b)
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
     cases |= {f"sum_axis_{axis}": lambda a=axis: sum_axis(a) for axis in (0, 1)}

@@ -24,23 +24,56 @@ std::string Linear::label() const {
   return text("Linear(in = ", options.in, ", out = ", options.out, options.bias ? ")" : ", bias = false)");
 }
 
+namespace {
+
+/// What both convolutions ask of their options; they differ in type alone.
+template <class Options>
+void check_convolution(const char* layer, const Options& o) {
+  const Size2d &k = o.kernel, &s = o.stride, &p = o.padding, &d = o.dilation;
+  TSR_CHECK(o.in > 0 && o.out > 0 && k.h > 0 && k.w > 0 && s.h > 0 && s.w > 0 && d.h > 0 && d.w > 0 &&
+                p.h >= 0 && p.w >= 0,
+            layer, ": in = ", o.in, ", out = ", o.out, ", kernel = ", k.h, "x", k.w, ", stride = ", s.h, "x",
+            s.w, ", dilation = ", d.h, "x", d.w, ", padding = ", p.h, "x", p.w,
+            "; all must be positive, padding at least 0");
+  TSR_CHECK(o.groups > 0 && o.in % o.groups == 0 && o.out % o.groups == 0, layer, ": groups = ", o.groups,
+            " must divide in = ", o.in, " and out = ", o.out);
+}
+
+/// "3", or "{3, 1}" where the axes differ.
+std::string shown(const Size2d& size) {
+  return size.h == size.w ? std::to_string(size.h) : text("{", size.h, ", ", size.w, "}");
+}
+
+/// What both convolutions show of their options: whatever isn't the default.
+template <class Options>
+std::string convolution_label(const char* layer, const Options& o) {
+  const auto differs = [](const Size2d& size, int usual) { return size.h != usual || size.w != usual; };
+  std::string result = text(layer, "(in = ", o.in, ", out = ", o.out, ", kernel = ", shown(o.kernel));
+  if (differs(o.stride, 1)) result += ", stride = " + shown(o.stride);
+  if (differs(o.padding, 0)) result += ", padding = " + shown(o.padding);
+  if (differs(o.dilation, 1)) result += ", dilation = " + shown(o.dilation);
+  if (o.groups != 1) result += text(", groups = ", o.groups);
+  return result + (o.bias ? ")" : ", bias = false)");
+}
+
+}  // namespace
+
 Conv2d::Conv2d(const Conv2dOptions& options) : options(options) {
-  TSR_CHECK(options.in > 0 && options.out > 0 && options.kernel > 0 && options.stride > 0,
-            "Conv2d: in = ", options.in, ", out = ", options.out, ", kernel = ", options.kernel,
-            ", stride = ", options.stride, "; all must be positive");
-  weight = Parameter(empty({options.out, options.kernel, options.kernel, options.in}));
+  check_convolution("Conv2d", options);
+  weight = Parameter(empty({options.out, options.kernel.h, options.kernel.w, options.in / options.groups}));
   init::kaiming_normal(weight, init::Fan::out);
   if (options.bias) bias = Parameter(zeros({options.out}));
 }
 
 Tensor Conv2d::operator()(const Tensor& x) const {
   return conv2d(x, weight, bias,
-                {.stride_h = options.stride,
-                 .stride_w = options.stride,
-                 .pad_h = options.padding,
-                 .pad_w = options.padding,
-                 .dilation_h = options.dilation,
-                 .dilation_w = options.dilation});
+                {.stride_h = options.stride.h,
+                 .stride_w = options.stride.w,
+                 .pad_h = options.padding.h,
+                 .pad_w = options.padding.w,
+                 .dilation_h = options.dilation.h,
+                 .dilation_w = options.dilation.w,
+                 .groups = static_cast<int>(options.groups)});
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -48,13 +81,38 @@ void Conv2d::visit(Visitor& v) {
   v.param("bias", bias, ParamKind::bias);
 }
 
-std::string Conv2d::label() const {
-  std::string result =
-      text("Conv2d(in = ", options.in, ", out = ", options.out, ", kernel = ", options.kernel);
-  if (options.stride != 1) result += text(", stride = ", options.stride);
-  if (options.padding != 0) result += text(", padding = ", options.padding);
-  if (options.dilation != 1) result += text(", dilation = ", options.dilation);
-  return result + (options.bias ? ")" : ", bias = false)");
+std::string Conv2d::label() const { return convolution_label("Conv2d", options); }
+
+ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options) : options(options) {
+  check_convolution("ConvTranspose2d", options);
+  weight = Parameter(empty({options.in, options.kernel.h, options.kernel.w, options.out / options.groups}));
+  init::kaiming_normal(weight, init::Fan::out);
+  if (options.bias) bias = Parameter(zeros({options.out}));
+}
+
+Tensor ConvTranspose2d::operator()(const Tensor& x) const {
+  return conv_transpose2d(x, weight, bias,
+                          {.stride_h = options.stride.h,
+                           .stride_w = options.stride.w,
+                           .pad_h = options.padding.h,
+                           .pad_w = options.padding.w,
+                           .dilation_h = options.dilation.h,
+                           .dilation_w = options.dilation.w,
+                           .groups = static_cast<int>(options.groups),
+                           .output_pad_h = options.output_padding.h,
+                           .output_pad_w = options.output_padding.w});
+}
+
+void ConvTranspose2d::visit(Visitor& v) {
+  v.param("weight", weight, ParamKind::conv_weight);
+  v.param("bias", bias, ParamKind::bias);
+}
+
+std::string ConvTranspose2d::label() const {
+  std::string result = convolution_label("ConvTranspose2d", options);
+  if (options.output_padding.h == 0 && options.output_padding.w == 0) return result;
+  result.pop_back();
+  return result + ", output_padding = " + shown(options.output_padding) + ")";
 }
 
 BatchNorm::BatchNorm(const BatchNormLayerOptions& options)

@@ -1,5 +1,6 @@
 #pragma once
-// Linear, Conv2d and BatchNorm: parameters with their initialisation, computing through the ops.
+// Linear, Conv2d, ConvTranspose2d and BatchNorm: parameters with their initialisation, computing through the
+// ops.
 
 #include "autograd/ops.h"
 #include "nn/module.h"
@@ -22,19 +23,48 @@ struct Linear : Module {
   std::string label() const override;
 };
 
+/// A number for each axis of an image: {height, width}, or one for both.
+struct Size2d {
+  int h, w;
+  constexpr Size2d(int both) : h(both), w(both) {}
+  constexpr Size2d(int h, int w) : h(h), w(w) {}
+};
+
 struct Conv2dOptions {
   std::int64_t in = 0, out = 0;
-  int kernel = 1, stride = 1, padding = 0, dilation = 1;
+  Size2d kernel = 1, stride = 1, padding = 0, dilation = 1;
+  std::int64_t groups = 1;  ///< both in and out are cut into so many groups that don't see each other
   bool bias = true;
 };
 
-/// Convolution of NHWC images with W [out, kernel, kernel, in], which starts N(0, 2/(kernel²·out)) (He et al.
-/// 2015, fan-out, as torchvision's ResNet); the bias starts at 0.
+/// Convolution of NHWC images with W [out, kernel_h, kernel_w, in/groups], which starts N(0,
+/// 2/(kernel_h·kernel_w·out)) (He et al. 2015, fan-out, as torchvision's ResNet and MobileNet); the bias
+/// starts at 0.
 struct Conv2d : Module {
   Conv2dOptions options;
   Parameter weight, bias;
 
   explicit Conv2d(const Conv2dOptions& options);
+  Tensor operator()(const Tensor& x) const;
+  void visit(Visitor& v) override;
+  std::string label() const override;
+};
+
+struct ConvTranspose2dOptions {
+  std::int64_t in = 0, out = 0;
+  Size2d kernel = 1, stride = 1, padding = 0, output_padding = 0, dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// Transposed convolution of NHWC images with W [in, kernel_h, kernel_w, out/groups]: conv_transpose2d's
+/// layout, and PyTorch's [in, out/groups, kernel_h, kernel_w] permuted as every conv_weight is. W starts N(0,
+/// 2/(kernel_h·kernel_w·in)), the rule of Conv2d for the convolution that this one transposes; the bias at 0.
+struct ConvTranspose2d : Module {
+  ConvTranspose2dOptions options;
+  Parameter weight, bias;
+
+  explicit ConvTranspose2d(const ConvTranspose2dOptions& options);
   Tensor operator()(const Tensor& x) const;
   void visit(Visitor& v) override;
   std::string label() const override;

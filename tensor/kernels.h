@@ -199,17 +199,52 @@ inline Kernel<void(Context&, View grad, View a, View b, View y, View grad_a, dou
     "cdist_bwd"};
 
 // ---- pooling: x dense NHWC ----
+/// Window o of an axis has the taps o·stride - pad + t·dilation, t below kernel. When `adaptive` is asked
+/// for, o of n covers the positions from ⌊o·in/n⌋ up to ⌈(o+1)·in/n⌉ instead. Kernels take the number of
+/// windows from y.
 struct Pool2dParams {
-  int kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0;
+  int kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0, dilation_h = 1,
+      dilation_w = 1;
+  bool ceil_mode = false;  ///< keep the last window even where the image's end cuts it off
+  bool count_include_pad =
+      true;  ///< averages count padding as zeros; what lies beyond the padding never counts
 };
 /// y dense; index (int32, dense like y): position ih·in_w + iw of the maximum. Padding is -inf.
-inline Kernel<void(Context&, View x, View y, View index, const Pool2dParams&)> max_pool2d_fwd{
+inline Kernel<void(Context&, View x, View y, View index, const Pool2dParams&, bool adaptive)> max_pool2d_fwd{
     "max_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View index, View grad_x, const Pool2dParams&)> max_pool2d_bwd{
-    "max_pool2d_bwd"};
-/// Mean over the kernel, padding counted as zeros (PyTorch's count_include_pad).
-inline Kernel<void(Context&, View x, View y, const Pool2dParams&)> avg_pool2d_fwd{"avg_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View grad_x, const Pool2dParams&)> avg_pool2d_bwd{"avg_pool2d_bwd"};
+inline Kernel<void(Context&, View grad, View index, View grad_x, const Pool2dParams&, bool adaptive)>
+    max_pool2d_bwd{"max_pool2d_bwd"};
+/// Mean over the window; dilation is 1.
+inline Kernel<void(Context&, View x, View y, const Pool2dParams&, bool adaptive)> avg_pool2d_fwd{
+    "avg_pool2d_fwd"};
+inline Kernel<void(Context&, View grad, View grad_x, const Pool2dParams&, bool adaptive)> avg_pool2d_bwd{
+    "avg_pool2d_bwd"};
+
+// ---- resampling: x dense NHWC ----
+/// A sparse matrix [outputs, inputs] by its rows: output o is the sum over t in start[o] … start[o+1]-1 of
+/// weight[t] times input source[t]. start and source int32 dense, weight of x's dtype, dense.
+struct ResampleAxis {
+  View start, source, weight;
+};
+/// y (dense) [n, h, w, c] = rows[h, ·] · columns[w, ·] · x.
+inline Kernel<void(Context&, View x, View y, const ResampleAxis& rows, const ResampleAxis& columns)>
+    resample_fwd{"resample_fwd"};
+
+enum class Interpolation : std::uint8_t { nearest, bilinear, bicubic };
+/// What lies outside an image: zeros, the nearest border pixel, or the image mirrored at its borders.
+enum class SamplePadding : std::uint8_t { zeros, border, reflection };
+struct GridSampleParams {
+  Interpolation mode = Interpolation::bilinear;
+  SamplePadding padding = SamplePadding::zeros;
+  bool align_corners = false;  ///< whether ±1 are the centres of the outermost pixels or their outer edges
+};
+/// y (dense) [n, oh, ow, c] = x at grid (dense) [n, oh, ow, 2], whose pairs are (x, y) in -1 … 1.
+inline Kernel<void(Context&, View x, View grid, View y, const GridSampleParams&)> grid_sample_fwd{
+    "grid_sample_fwd"};
+/// grad_x and grad_grid dense; one of them may be absent.
+inline Kernel<void(Context&, View grad, View x, View grid, View grad_x, View grad_grid,
+                   const GridSampleParams&)>
+    grid_sample_bwd{"grid_sample_bwd"};
 
 // ---- optimisers: all dense, of one shape; param and buffers are updated in place ----
 /// buffer = momentum·buffer + scale·(grad + weight_decay·param), or just the second term when buffer is

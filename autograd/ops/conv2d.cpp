@@ -16,7 +16,7 @@ std::int64_t out_size(std::int64_t in, std::int64_t kernel, int stride, int pad,
 
 void check_operands(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dParams& p) {
   TSR_CHECK(x.rank() == 4 && weight.rank() == 4, "conv2d: x ", describe(x), ", weight ", describe(weight),
-            "; need x [N, H, W, in] and weight [out, kernel_h, kernel_w, in]");
+            "; need x [N, H, W, in] and weight [out, kernel_h, kernel_w, in/groups]");
   TSR_CHECK(p.groups > 0 && weight.size(0) % p.groups == 0 && x.size(3) == weight.size(3) * p.groups,
             "conv2d: x ", describe(x), " has ", x.size(3), " channels, weight ", describe(weight), " takes ",
             weight.size(3), " in each of ", p.groups, " groups");
@@ -66,6 +66,34 @@ Tensor backward_weight(const Tensor& given_grad, const Tensor& given_x, const Sh
       });
 }
 
+void check_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                     const ConvTranspose2dParams& p) {
+  TSR_CHECK(x.rank() == 4 && weight.rank() == 4 && weight.numel() > 0, "conv_transpose2d: x ", describe(x),
+            ", weight ", describe(weight),
+            "; need x [N, H, W, in] and weight [in, kernel_h, kernel_w, out/groups]");
+  TSR_CHECK(p.groups > 0 && x.size(3) == weight.size(0) && weight.size(0) % p.groups == 0,
+            "conv_transpose2d: x ", describe(x), " has ", x.size(3), " channels, weight ", describe(weight),
+            " takes ", weight.size(0), " in ", p.groups, " groups; they must agree and divide evenly");
+  TSR_CHECK(!bias.defined() || bias.shape() == Shape{weight.size(3) * p.groups}, "conv_transpose2d: bias ",
+            describe(bias), " for weight ", describe(weight), "; need one value a channel, [",
+            weight.size(3) * p.groups, "]");
+  TSR_CHECK(p.stride_h > 0 && p.stride_w > 0 && p.dilation_h > 0 && p.dilation_w > 0 && p.pad_h >= 0 &&
+                p.pad_w >= 0,
+            "conv_transpose2d: stride ", p.stride_h, "x", p.stride_w, ", dilation ", p.dilation_h, "x",
+            p.dilation_w, ", padding ", p.pad_h, "x", p.pad_w,
+            "; strides and dilations must be positive, padding at least 0");
+  TSR_CHECK(p.output_pad_h >= 0 && p.output_pad_h < p.stride_h && p.output_pad_w >= 0 &&
+                p.output_pad_w < p.stride_w,
+            "conv_transpose2d: output padding ", p.output_pad_h, "x", p.output_pad_w, " for stride ",
+            p.stride_h, "x", p.stride_w, "; need at least 0 and less than the stride");
+}
+
+/// Pixels along one axis of conv_transpose2d's result.
+std::int64_t transposed_size(std::int64_t in, std::int64_t kernel, int stride, int pad, int dilation,
+                             int output_pad) {
+  return (in - 1) * stride - 2 * pad + dilation * (kernel - 1) + output_pad + 1;
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& given_bias,
@@ -88,6 +116,29 @@ Tensor conv2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& g
     if (biased) grads.push_back(needs[2] ? sum_to(grad, {grad.size(-1)}) : Tensor());
     return grads;
   });
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTranspose2dParams& p) {
+  TSR_CHECK(x.defined() && weight.defined(), "conv_transpose2d: x or weight is undefined");
+  check_transpose(x, weight, bias, p);
+  const Shape shape{
+      x.size(0),
+      transposed_size(x.size(1), weight.size(1), p.stride_h, p.pad_h, p.dilation_h, p.output_pad_h),
+      transposed_size(x.size(2), weight.size(2), p.stride_w, p.pad_w, p.dilation_w, p.output_pad_w),
+      weight.size(3) * p.groups};
+  TSR_CHECK(x.size(1) > 0 && x.size(2) > 0 && shape[1] > 0 && shape[2] > 0, "conv_transpose2d: x ",
+            describe(x), " and weight ", describe(weight), " with padding ", p.pad_h, "x", p.pad_w, " give ",
+            shape[1], "x", shape[2], " pixels; pad less");
+  const Tensor y = backward_input(x, weight, shape,
+                                  {.stride_h = p.stride_h,
+                                   .stride_w = p.stride_w,
+                                   .pad_h = p.pad_h,
+                                   .pad_w = p.pad_w,
+                                   .dilation_h = p.dilation_h,
+                                   .dilation_w = p.dilation_w,
+                                   .groups = p.groups});
+  return bias.defined() ? y + bias : y;
 }
 
 }  // namespace tsr

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tensor/cpu/conv_patches.h"
+#include "tensor/cpu/depthwise.h"
 #include "tensor/error.h"
 
 namespace tsr::cpu {
@@ -16,13 +17,13 @@ std::vector<int64_t> tap_offsets(int64_t kernel, int64_t dilation, int64_t pad) 
   return taps;
 }
 
-/// The patches of x that y's pixels see, in group `group`.
+/// The patches of x that y's pixels see, in group `group`; for `widest` see prefer_position_major.
 template <class T>
-Patches<T> input_patches(const Conv2dGeometry& g, const T* x, int64_t group) {
+Patches<T> input_patches(const Conv2dGeometry& g, const T* x, int64_t group, int64_t widest) {
   const int64_t channels = g.in_c / g.groups;
   return {.image = x + group * channels,
           .order = {g.batch, g.out_h(), g.out_w(),
-                    prefer_position_major(g.batch, g.out_w(), g.kernel_h * g.kernel_w, channels)},
+                    prefer_position_major(g.batch, g.out_w(), widest, g.kernel_h * g.kernel_w, channels)},
           .height = g.in_h,
           .width = g.in_w,
           .channels = channels,
@@ -79,9 +80,10 @@ void Conv2dGeometry::check() const {
 template <class T>
 void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, const Epilogue<T>& epilogue) {
   g.check();
+  if (is_depthwise(g)) return depthwise_forward(g, x, weight, y, epilogue);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const Patches<T> patches = input_patches(g, x, group);
+    const Patches<T> patches = input_patches(g, x, group, kWidestRows);
     const PixelMap pixels = output_pixels(g, patches.order, group);
     const int64_t depth = patches.columns();
     const StridedMatrix<T> transposed{weight + group * outputs * depth, 1, depth};
@@ -95,7 +97,7 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, 
                     .epilogue = g.groups == 1 ? epilogue : shifted.epilogue()};
     if (patches.order.position_major) {
       product.row_group = patches.order.images;
-      product.depth_group = patches.channels;
+      product.depth_group = g.kernel_w * patches.channels;
     }
     gemm(product);
   }
@@ -104,9 +106,10 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, 
 template <class T>
 void conv2d_grad_weight(const Conv2dGeometry& g, const T* grad_y, const T* x, T* grad_weight) {
   g.check();
+  if (is_depthwise(g)) return depthwise_grad_weight(g, grad_y, x, grad_weight);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const Patches<T> patches = input_patches(g, x, group);
+    const Patches<T> patches = input_patches(g, x, group, kWidestDepth);
     const PixelColumns<T> columns{grad_y, output_pixels(g, patches.order, group)};
     const int64_t n = patches.columns();
     Gemm<T> product{.m = outputs,

@@ -4,6 +4,7 @@
 
 #include "tensor/cpu/conv.h"
 #include "tensor/cpu/conv_patches.h"
+#include "tensor/cpu/depthwise.h"
 
 namespace tsr::cpu {
 namespace {
@@ -41,7 +42,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
   const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
   const auto taps = static_cast<int64_t>(vertical.tap.size() * horizontal.tap.size());
   const PixelOrder order{g.batch, vertical.count, horizontal.count,
-                         prefer_position_major(g.batch, horizontal.count, taps, outputs)};
+                         prefer_position_major(g.batch, horizontal.count, kWidestRows, taps, outputs)};
   const Patches<T> patches{.image = grad_y + group * outputs,
                            .order = order,
                            .height = g.out_h(),
@@ -74,7 +75,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
                   .c = {.data = grad_x, .offsets = pixel_offsets, .state = &pixels}};
   if (order.position_major) {
     product.row_group = order.images;
-    product.depth_group = outputs;
+    product.depth_group = static_cast<int64_t>(horizontal.tap.size()) * outputs;
   }
   gemm(product);
 }
@@ -84,6 +85,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
 template <class T>
 void conv2d_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight, T* grad_x) {
   g.check();
+  if (is_depthwise(g)) return depthwise_grad_input(g, grad_y, weight, grad_x);
   for (int64_t group = 0; group < g.groups; ++group) {
     for (const Phase& y : phases(g.in_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h)) {
       for (const Phase& x : phases(g.in_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w)) {

@@ -98,18 +98,26 @@ HWY_INLINE void copy_inside(const Inside<T>& part, int64_t length, T* to) {
   if (length > part.end) zero_run(length - part.end, to + part.end);
 }
 
-/// Whether every pixel of the block reads nothing but padding; only told for blocks of one position.
+/// Columns at either end of a block that are padding for all its pixels.
+struct Margin {
+  int64_t front = 0, back = 0;
+};
+
+/// Only found for blocks of one position, {0, 0} for others; front is `columns` when all is padding.
 template <class T>
-bool all_padding(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+Margin margin(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const PixelOrder& order = patches.order;
-  if (!order.position_major || row / order.images != (row + rows - 1) / order.images) return false;
+  if (!order.position_major || row / order.images != (row + rows - 1) / order.images) return {};
   const PixelOrder::Pixel pixel = order.at(row);
+  int64_t first = columns, end = columns, at = 0;
   RunCutter<T> cutter(patches, column, columns);
-  for (Run run; cutter.next(run);) {
+  for (Run run; cutter.next(run); at += run.length) {
     const Inside<T> part = inside(patches, pixel, run);
-    if (part.end > part.begin) return false;
+    if (part.end == part.begin) continue;
+    first = std::min(first, at + part.begin);
+    end = at + part.end;
   }
-  return true;
+  return {first, first == columns ? 0 : columns - end};
 }
 
 /// Calls body(pixel, offset, count) for the spans that rows [row, row + rows) of the pixel matrix consist of.
@@ -153,12 +161,10 @@ HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, in
   }
 }
 
-/// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix; false
-/// when all of it is padding.
+/// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix.
 template <class T>
-bool pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns,
+void pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns,
                   T* buffer, int64_t pitch) {
-  if (all_padding(patches, row, rows, column, columns)) return false;
   RunCutter<T> cutter(patches, column, columns);
   for (Run run; cutter.next(run); buffer += run.length) {
     for_each_span(patches.order, row, rows,
@@ -166,20 +172,24 @@ bool pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t 
                     copy_span(patches, pixel, count, run, buffer + offset * pitch, pitch);
                   });
   }
-  return true;
 }
 
 template <class T>
 Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
   const auto& patches = *static_cast<const Patches<T>*>(state);
-  const bool present = pack_patches(patches, r.row, r.rows, r.depth_begin, r.depth, r.buffer, r.row_stride);
-  return {present ? r.buffer : nullptr, r.row_stride, Layout::rows};
+  const Margin skip = margin(patches, r.row, r.rows, r.depth_begin, r.depth);
+  const int64_t depth = r.depth - skip.front - skip.back;
+  if (depth == 0) return {nullptr, r.row_stride, Layout::rows};
+  pack_patches(patches, r.row, r.rows, r.depth_begin + skip.front, depth, r.buffer, r.row_stride);
+  return {r.buffer, r.row_stride, Layout::rows, skip.front, skip.back};
 }
 
 template <class T>
 bool pack_patches_b(const void* state, const PanelRequest<T>& r) {
   const auto& patches = *static_cast<const Patches<T>*>(state);
-  return pack_patches(patches, r.depth_begin, r.depth, r.col, r.cols, r.buffer, r.width);
+  if (margin(patches, r.depth_begin, r.depth, r.col, r.cols).front == r.cols) return false;
+  pack_patches(patches, r.depth_begin, r.depth, r.col, r.cols, r.buffer, r.width);
+  return true;
 }
 
 template <class T>
@@ -244,9 +254,9 @@ const PatchPackers<T>& packers() {
 
 }  // namespace
 
-bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t taps,
+bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t widest, std::int64_t taps,
                            std::int64_t channels) {
-  return taps > 1 && width <= 8 && channels >= 64 && images >= 16;
+  return taps > 1 && width <= widest && channels >= 64 && images >= 16;
 }
 
 void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::int64_t* result) {

@@ -33,9 +33,14 @@ struct PixelOrder {
   }
 };
 
-/// Whether to take a product's pixels position-major. Small images have the larger share of taps in the
-/// padding, and enough channels that one tap makes a block of depth.
-bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t taps, std::int64_t channels);
+/// Whether to take a product's pixels position-major, for images at most `widest` wide. Small images have the
+/// larger share of taps in the padding, and there must be enough channels that one tap is worth a block of
+/// depth.
+bool prefer_position_major(std::int64_t images, std::int64_t width, std::int64_t widest, std::int64_t taps,
+                           std::int64_t channels);
+/// `widest` where pixels are the product's rows; and where they are its depth, whose blocks then hold one
+/// position each and so grow short.
+inline constexpr std::int64_t kWidestRows = 16, kWidestDepth = 8;
 
 /// Where pixels lie in memory: pixel (n, y, x) at offset + ((n·image_height + y·step_y)·image_width +
 /// x·step_x)·stride.

@@ -142,12 +142,15 @@ class Worker {
   void multiply_panel(int64_t i, int64_t depth, const Block2d<T>& a, int64_t p, const T* b) {
     const Range cols = plan_.panel(p);
     const int64_t rows = plan_.rows.at(i).size();
+    const int vectors = plan_.vectors(cols);
+    const T* panel = b + a.skip_front * vectors * plan_.lanes;
+    depth -= a.skip_front + a.skip_back;
     const int64_t height = ceil_div(rows, ceil_div(rows, kernels_.rows_max));
     bool& accumulate = started(i, p);
     for (int64_t row = 0; row < rows; row += height) {
       const T* tile = a.data + row * (a.layout == Layout::rows ? a.stride : 1);
-      kernels_.at(a.layout, plan_.vectors(cols), std::min(height, rows - row))(
-          {depth, tile, a.stride, b, c_ + cols.begin, offsets(i) + row, cols.size(), accumulate});
+      kernels_.at(a.layout, vectors, std::min(height, rows - row))(
+          {depth, tile, a.stride, panel, c_ + cols.begin, offsets(i) + row, cols.size(), accumulate});
     }
     accumulate = true;
   }

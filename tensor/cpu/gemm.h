@@ -26,6 +26,8 @@ struct Block2d {
   const T* data;  ///< null: the block is zero, and the product skips it
   std::int64_t stride;
   Layout layout;
+  /// Depths at either end that are zero for all rows, and left out: data begins after the first of them.
+  std::int64_t skip_front = 0, skip_back = 0;
 };
 
 /// What a packer of B is asked for: depths [depth_begin, depth_begin + depth) by columns [col, col + cols),

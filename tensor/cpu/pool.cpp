@@ -18,25 +18,35 @@
 namespace tsr::cpu {
 namespace {
 
-/// Positions [begin, end).
+/// Positions begin, begin + step, … below end.
 struct Span {
-  std::int64_t begin, end;
+  std::int64_t begin, end, step = 1;
 };
 
 /// One axis of a pooling: `in` positions, `out` windows.
 struct PoolAxis {
-  std::int64_t in, out, kernel, stride, pad;
+  std::int64_t in, out, kernel, stride, pad, dilation;
+  bool adaptive, count_pad;
 
   /// The input positions of a window, padding left out.
   Span inputs(std::int64_t window) const {
+    if (adaptive) return {window * in / out, ((window + 1) * in + out - 1) / out};
     const std::int64_t first = window * stride - pad;
-    return {std::max<std::int64_t>(first, 0), std::min(first + kernel, in)};
+    const std::int64_t skipped = first < 0 ? (-first + dilation - 1) / dilation * dilation : 0;
+    return {first + skipped, std::min(first + (kernel - 1) * dilation + 1, in), dilation};
   }
-  /// The windows that cover an input position.
+  /// The windows that reach over an input position; with dilation some may step over it.
   Span windows(std::int64_t position) const {
-    const std::int64_t padded = position + pad;
-    const std::int64_t first = padded < kernel ? 0 : (padded - kernel) / stride + 1;
+    if (adaptive) return {position * out / in, ((position + 1) * out + in - 1) / in};
+    const std::int64_t padded = position + pad, reach = (kernel - 1) * dilation + 1;
+    const std::int64_t first = padded < reach ? 0 : (padded - reach) / stride + 1;
     return {first, std::min(padded / stride + 1, out)};
+  }
+  /// How many positions a window's average is over.
+  std::int64_t count(std::int64_t window) const {
+    if (count_pad && !adaptive) return std::min(kernel, in + 2 * pad - window * stride);
+    const Span covered = inputs(window);
+    return covered.end - covered.begin;
   }
 };
 
@@ -44,11 +54,13 @@ struct PoolGeometry {
   std::int64_t images, channels;
   PoolAxis h, w;
 
-  PoolGeometry(const View& in, const View& out, const Pool2dParams& p)
+  PoolGeometry(const View& in, const View& out, const Pool2dParams& p, bool adaptive)
       : images(in.size[0]),
         channels(in.size[3]),
-        h{in.size[1], out.size[1], p.kernel_h, p.stride_h, p.pad_h},
-        w{in.size[2], out.size[2], p.kernel_w, p.stride_w, p.pad_w} {}
+        h{in.size[1], out.size[1],  p.kernel_h, p.stride_h,
+          p.pad_h,    p.dilation_h, adaptive,   p.count_include_pad},
+        w{in.size[2], out.size[2],  p.kernel_w, p.stride_w,
+          p.pad_w,    p.dilation_w, adaptive,   p.count_include_pad} {}
 
   std::int64_t input(std::int64_t image, std::int64_t ih, std::int64_t iw) const {
     return ((image * h.in + ih) * w.in + iw) * channels;
@@ -107,8 +119,8 @@ HWY_INLINE void max_of_window(D d, const PoolGeometry& g, const T* x, std::int64
   using Place = hn::TFromD<PlaceTag<D>>;
   auto best = hn::LoadU(d, x + g.input(image, rows.begin, columns.begin) + c);
   auto place = hn::Set(dp, static_cast<Place>(rows.begin * g.w.in + columns.begin));
-  for (std::int64_t ih = rows.begin; ih < rows.end; ++ih) {
-    for (std::int64_t iw = columns.begin; iw < columns.end; ++iw) {
+  for (std::int64_t ih = rows.begin; ih < rows.end; ih += rows.step) {
+    for (std::int64_t iw = columns.begin; iw < columns.end; iw += columns.step) {
       const auto v = hn::LoadU(d, x + g.input(image, ih, iw) + c);
       const auto wins = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
       best = hn::IfThenElse(wins, v, best);
@@ -166,13 +178,13 @@ void average_forward_of(const PoolGeometry& g, const T* x, T* y) {
     for (std::int64_t ow = 0; ow < g.w.out; ++ow) {
       const Span columns = g.w.inputs(ow);
       T* const target = y + g.output(image, oh, ow);
+      const auto area = static_cast<T>(g.h.count(oh) * g.w.count(ow));
       for_lanes<T>(g.channels, [&](auto d, std::int64_t c) HWY_ATTR {
         auto total = hn::Zero(d);
         for (std::int64_t ih = rows.begin; ih < rows.end; ++ih)
           for (std::int64_t iw = columns.begin; iw < columns.end; ++iw)
             total = hn::Add(total, hn::LoadU(d, x + g.input(image, ih, iw) + c));
-        const auto area = hn::Set(d, static_cast<T>(g.h.kernel * g.w.kernel));
-        hn::StoreU(hn::Div(total, area), d, target + c);
+        hn::StoreU(hn::Div(total, hn::Set(d, area)), d, target + c);
       });
     }
   });
@@ -188,41 +200,42 @@ void average_backward_of(const PoolGeometry& g, const T* grad, T* grad_x) {
       for_lanes<T>(g.channels, [&](auto d, std::int64_t c) HWY_ATTR {
         auto total = hn::Zero(d);
         for (std::int64_t oh = rows.begin; oh < rows.end; ++oh)
-          for (std::int64_t ow = columns.begin; ow < columns.end; ++ow)
-            total = hn::Add(total, hn::LoadU(d, grad + g.output(image, oh, ow) + c));
-        const auto area = hn::Set(d, static_cast<T>(g.h.kernel * g.w.kernel));
-        hn::StoreU(hn::Div(total, area), d, target + c);
+          for (std::int64_t ow = columns.begin; ow < columns.end; ++ow) {
+            const auto area = hn::Set(d, static_cast<T>(g.h.count(oh) * g.w.count(ow)));
+            total = hn::Add(total, hn::Div(hn::LoadU(d, grad + g.output(image, oh, ow) + c), area));
+          }
+        hn::StoreU(total, d, target + c);
       });
     }
   });
 }
 
-void max_forward(View x, View y, View index, const Pool2dParams& params) {
-  const PoolGeometry g(x, y, params);
+void max_forward(View x, View y, View index, const Pool2dParams& params, bool adaptive) {
+  const PoolGeometry g(x, y, params, adaptive);
   with_real(x.dtype, [&](auto type) {
     using T = decltype(type);
     max_forward_of(g, x.as<T>(), y.as<T>(), index.as<std::int32_t>());
   });
 }
 
-void max_backward(View grad, View index, View grad_x, const Pool2dParams& params) {
-  const PoolGeometry g(grad_x, grad, params);
+void max_backward(View grad, View index, View grad_x, const Pool2dParams& params, bool adaptive) {
+  const PoolGeometry g(grad_x, grad, params, adaptive);
   with_real(grad.dtype, [&](auto type) {
     using T = decltype(type);
     max_backward_of(g, grad.as<T>(), index.as<std::int32_t>(), grad_x.as<T>());
   });
 }
 
-void average_forward(View x, View y, const Pool2dParams& params) {
-  const PoolGeometry g(x, y, params);
+void average_forward(View x, View y, const Pool2dParams& params, bool adaptive) {
+  const PoolGeometry g(x, y, params, adaptive);
   with_real(x.dtype, [&](auto type) {
     using T = decltype(type);
     average_forward_of(g, x.as<T>(), y.as<T>());
   });
 }
 
-void average_backward(View grad, View grad_x, const Pool2dParams& params) {
-  const PoolGeometry g(grad_x, grad, params);
+void average_backward(View grad, View grad_x, const Pool2dParams& params, bool adaptive) {
+  const PoolGeometry g(grad_x, grad, params, adaptive);
   with_real(grad.dtype, [&](auto type) {
     using T = decltype(type);
     average_backward_of(g, grad.as<T>(), grad_x.as<T>());
@@ -245,19 +258,23 @@ HWY_EXPORT(average_backward);
 
 const bool registered = [] {
   for (const DType dtype : {float32, float64}) {
-    max_pool2d_fwd.add(Device::cpu, dtype, [](Context&, View x, View y, View index, const Pool2dParams& p) {
-      HWY_DYNAMIC_DISPATCH(max_forward)(x, y, index, p);
-    });
-    max_pool2d_bwd.add(Device::cpu, dtype,
-                       [](Context&, View grad, View index, View grad_x, const Pool2dParams& p) {
-                         HWY_DYNAMIC_DISPATCH(max_backward)(grad, index, grad_x, p);
+    max_pool2d_fwd.add(Device::cpu, dtype,
+                       [](Context&, View x, View y, View index, const Pool2dParams& p, bool adaptive) {
+                         HWY_DYNAMIC_DISPATCH(max_forward)(x, y, index, p, adaptive);
                        });
-    avg_pool2d_fwd.add(Device::cpu, dtype, [](Context&, View x, View y, const Pool2dParams& p) {
-      HWY_DYNAMIC_DISPATCH(average_forward)(x, y, p);
-    });
-    avg_pool2d_bwd.add(Device::cpu, dtype, [](Context&, View grad, View grad_x, const Pool2dParams& p) {
-      HWY_DYNAMIC_DISPATCH(average_backward)(grad, grad_x, p);
-    });
+    max_pool2d_bwd.add(
+        Device::cpu, dtype,
+        [](Context&, View grad, View index, View grad_x, const Pool2dParams& p, bool adaptive) {
+          HWY_DYNAMIC_DISPATCH(max_backward)(grad, index, grad_x, p, adaptive);
+        });
+    avg_pool2d_fwd.add(Device::cpu, dtype,
+                       [](Context&, View x, View y, const Pool2dParams& p, bool adaptive) {
+                         HWY_DYNAMIC_DISPATCH(average_forward)(x, y, p, adaptive);
+                       });
+    avg_pool2d_bwd.add(Device::cpu, dtype,
+                       [](Context&, View grad, View grad_x, const Pool2dParams& p, bool adaptive) {
+                         HWY_DYNAMIC_DISPATCH(average_backward)(grad, grad_x, p, adaptive);
+                       });
   }
   return true;
 }();

@@ -126,6 +126,40 @@ const bool added[] = {
                 true),
     convolution({{1, 5, 5, 4}, {4, 3, 3, 2}, {.pad_h = 1, .pad_w = 1, .groups = 2}}, true),
     convolution({{0, 5, 5, 3}, {4, 3, 3, 3}, {}}, true),
+    // pointwise, the plain product: in groups; and with padding, which is not one
+    convolution({{2, 3, 3, 4}, {6, 1, 1, 2}, {.groups = 2}}, true),
+    convolution({{1, 3, 3, 2}, {3, 1, 1, 2}, {.pad_h = 1, .pad_w = 1}}, true),
+    // groups with stride, dilation, kernels and paddings that differ between the axes
+    convolution({{1, 5, 6, 4}, {6, 3, 2, 2}, {.stride_h = 2, .pad_h = 1, .groups = 2}}, true),
+    convolution({{1, 6, 5, 6}, {3, 2, 2, 2}, {.pad_h = 1, .pad_w = 2, .dilation_h = 2, .groups = 3}}, true),
+    // depthwise
+    convolution({{2, 5, 4, 3}, {3, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 3}}, true),
+    convolution({{2, 5, 4, 3}, {3, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 3}}, true, true),
+    convolution({{2, 3, 3, 3}, {3, 1, 1, 1}, {.groups = 3}}, true),
+    convolution({{1, 6, 7, 3}, {3, 3, 2, 1}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .groups = 3}}, true),
+    convolution({{1, 7, 8, 2},
+                 {2, 3, 3, 1},
+                 {.stride_h = 2,
+                  .stride_w = 3,
+                  .pad_h = 2,
+                  .pad_w = 3,
+                  .dilation_h = 3,
+                  .dilation_w = 2,
+                  .groups = 2}},
+                true),
+    convolution({{1, 4, 2, 2}, {2, 2, 3, 1}, {.stride_h = 5, .pad_w = 4, .groups = 2}}, true),
+    convolution({{0, 5, 4, 3}, {6, 3, 3, 1}, {.groups = 3}}, true),
+    // depthwise with a multiplier; with more than there are groups, where each group is a product
+    convolution({{2, 5, 4, 3}, {6, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 3}}, true),
+    convolution({{1, 6, 5, 3}, {9, 2, 3, 1}, {.stride_h = 2, .stride_w = 1, .pad_w = 1, .groups = 3}}, true),
+    convolution({{1, 4, 4, 2}, {8, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 2}}, true),
+    convolution({{3, 9, 11, 70}, {70, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 70}}, false),
+    convolution({{2, 12, 13, 40}, {120, 5, 3, 1}, {.stride_h = 2, .stride_w = 2, .pad_h = 2, .groups = 40}},
+                false),
+    convolution({{2, 9, 9, 32}, {64, 3, 3, 8}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .groups = 4}},
+                false),
+    convolution({{3, 9, 7, 70}, {45, 1, 1, 70}, {}}, false),
+    convolution({{3, 5, 7, 64}, {48, 1, 1, 32}, {.groups = 2}}, false),
     convolution({{2, 15, 17, 3}, {9, 7, 7, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 3, .pad_w = 3}},
                 false),
     convolution({{3, 9, 8, 19}, {37, 3, 3, 19}, {.pad_h = 1, .pad_w = 1}}, false),
@@ -146,7 +180,7 @@ TEST_CASE("convolution says what doesn't fit") {
   CHECK_THROWS_WITH_AS(
       conv2d(zeros({8, 8, 3}), zeros({4, 3, 3, 3})),
       "conv2d: x float32[8, 8, 3], weight float32[4, 3, 3, 3]; need x [N, H, W, in] and weight "
-      "[out, kernel_h, kernel_w, in]",
+      "[out, kernel_h, kernel_w, in/groups]",
       Error);
   CHECK_THROWS_WITH_AS(
       conv2d(zeros({1, 8, 8, 3}), zeros({4, 3, 3, 3}), zeros({3})),

@@ -159,9 +159,16 @@ const std::vector<Conv2dGeometry> kGeometries = {
     square(2, 7, 3, 2, 2, 5, 0),             // stride beyond the kernel: untouched pixels
     square(2, 8, 12, 18, 3, 1, 1, 1, 3),     // groups
     square(2, 8, 6, 6, 3, 2, 1, 1, 6),       // depthwise
+    square(2, 9, 37, 37, 3, 1, 1, 1, 37),    // depthwise over channels beside a vector's multiple
+    square(2, 9, 6, 18, 3, 2, 1, 1, 6),      // depthwise with a multiplier
+    square(1, 9, 2, 10, 3, 1, 1, 1, 2),      // a multiplier above the groups
+    square(2, 5, 8, 12, 1, 1, 0, 1, 4),      // a plain product in groups
     square(18, 4, 64, 70, 3, 1, 1),          // position by position, padding skipped
     square(17, 5, 70, 64, 3, 2, 1),          // the same with stride and odd channels
     square(17, 4, 128, 128, 3, 1, 1, 1, 2),  // the same in groups
+    square(16, 11, 64, 9, 3, 1, 1),          // blocks of several taps, some of them padding
+    square(16, 9, 64, 9, 3, 1, 2, 2),        // taps apart, and a block without any image
+    square(16, 12, 80, 9, 5, 2, 2),          // a block of depth that ends within a tap
     square(16, 2, 300, 64, 3, 1, 1),         // several blocks of depth a tap
     {.batch = 2,
      .in_h = 7,
@@ -208,7 +215,9 @@ TEST_CASE("convolution of an empty batch has an empty image and zero weight grad
 TEST_CASE_TEMPLATE("convolution gives the same bits at any thread count", T, float, double) {
   const int before = thread_count();
   for (const Conv2dGeometry& geometry :
-       {square(40, 12, 3, 4, 3, 1, 1), square(18, 4, 64, 70, 3, 1, 1), square(3, 16, 20, 40, 3, 2, 1)}) {
+       {square(40, 12, 3, 4, 3, 1, 1), square(18, 4, 64, 70, 3, 1, 1), square(16, 11, 64, 9, 3, 1, 1),
+        square(3, 16, 20, 40, 3, 2, 1), square(9, 20, 20, 40, 3, 2, 1, 1, 20),
+        square(9, 20, 20, 40, 1, 1, 0)}) {
     set_thread_count(1);
     const Results<T> one = run<T>(geometry);
     for (int threads : {2, 3, 4}) {
@@ -234,7 +243,8 @@ struct BiasResidual {
 
 TEST_CASE("convolution's epilogue meets every element of y with its channel and place") {
   for (const Conv2dGeometry& g :
-       {square(2, 8, 12, 18, 3, 1, 1, 1, 3), square(18, 4, 64, 70, 3, 1, 1), square(3, 9, 5, 40, 1, 1, 0)}) {
+       {square(2, 8, 12, 18, 3, 1, 1, 1, 3), square(18, 4, 64, 70, 3, 1, 1), square(3, 9, 5, 40, 1, 1, 0),
+        square(3, 9, 6, 40, 1, 1, 0, 1, 2), square(2, 8, 12, 24, 3, 2, 1, 1, 12)}) {
     const auto x = values<float>(x_size(g), 1), weight = values<float>(weight_size(g), 2);
     const auto bias = values<float>(g.out_c, 3), residual = values<float>(y_size(g), 4);
     std::vector<float> plain(residual.size()), fused(residual.size());
