@@ -28,6 +28,9 @@ Cases (float32, eager, images in channels_last):
                                with batch norm after both layers; NT-Xent at 0.5), backward, and SGD with momentum 0.9 and
                                weight decay 1e-4 on every parameter
 
+    tape_1000_muls             y = y * w a thousand times with four elements each, then the gradients of the first y and of
+                               w: what recording and walking the tape costs (Python's own share included)
+
 C x S is 64x32, 128x16, 256x8 or 512x4.
 """
 
@@ -110,6 +113,18 @@ def simclr_step():
     return step
 
 
+def tape():
+    x, w, grad = torch.ones(4, requires_grad=True), torch.ones(4, requires_grad=True), torch.ones(4)
+
+    def step():
+        y = x
+        for _ in range(1000):
+            y = y * w
+        return torch.autograd.grad(y, (x, w), grad)
+
+    return step
+
+
 def make_cases():
     cases = {f"sgemm_{n}": lambda n=n: sgemm(n) for n in (256, 512, 1024, 2048)}
     for channels, size in ((64, 32), (128, 16), (256, 8), (512, 4)):
@@ -118,7 +133,7 @@ def make_cases():
                 lambda c=channels, s=size, b=backward: conv3x3(c, s, b))
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
-    return cases | {"simclr_resnet18_step": simclr_step}
+    return cases | {"simclr_resnet18_step": simclr_step, "tape_1000_muls": tape}
 
 
 class Peer:
