@@ -1,6 +1,9 @@
 #include "autograd/op.h"
 
-#include <atomic>
+#include "autograd/anomaly.h"
+#include "autograd/checkpoint.h"
+#include "autograd/hooks.h"
+#include "autograd/scope.h"
 
 namespace tsr {
 namespace {
@@ -10,16 +13,31 @@ std::vector<const OpInfo*>& infos() {
   return list;
 }
 
-std::atomic<std::uint64_t> next_sequence{0};
-
-const Tensor& first_defined(const OpInfo& info, std::initializer_list<Tensor> inputs) {
-  TSR_ASSERT(inputs.size() > 0);
+const Tensor& first_defined(const OpInfo& info, std::initializer_list<Op::Input> inputs) {
+  TSR_ASSERT(inputs.size() > 0 && inputs.size() <= Needs::kMax);
   int position = 0;
-  for (const Tensor& input : inputs) {
-    TSR_CHECK(input.defined(), info.name, ": input ", position, " is undefined");
+  for (const Op::Input& input : inputs) {
+    TSR_CHECK(input.tensor.defined(), info.name, ": input ", position, " is undefined");
     ++position;
   }
-  return *inputs.begin();
+  return inputs.begin()->tensor;
+}
+
+/// A node with its inputs; null when none of them needs a gradient.
+std::shared_ptr<Node> make_node(const OpInfo& info, std::initializer_list<Op::Input> inputs) {
+  bool needed = false;
+  for (const Op::Input& input : inputs) needed = needed || input.tensor.requires_grad();
+  if (!needed) return nullptr;
+  auto node = std::make_shared<Node>();
+  node->name = info.name;
+  node->once_differentiable = info.once_differentiable;
+  node->inputs.reserve(inputs.size());
+  for (const Op::Input& input : inputs) {
+    const Tensor& tensor = input.tensor;
+    node->inputs.push_back({find_node(tensor), tensor.shape(), tensor.dtype()});
+    if (node->inputs.back().node != nullptr) node->needs.set(node->inputs.size() - 1);
+  }
+  return node;
 }
 
 }  // namespace
@@ -31,56 +49,47 @@ OpInfo::OpInfo(const char* name, bool once_differentiable)
 
 const std::vector<const OpInfo*>& OpInfo::all() { return infos(); }
 
-Op::Op(const OpInfo& info, std::initializer_list<Tensor> inputs)
-    : info_(info), context_(first_defined(info, inputs).device()), dtype_(inputs.begin()->dtype()) {
+Op::Op(const OpInfo& info, std::initializer_list<Input> inputs)
+    : info_(info), context_(first_defined(info, inputs).device()), dtype_(inputs.begin()->tensor.dtype()) {
   const Tensor* floating = nullptr;
-  std::size_t position = 0;
-  for (const Tensor& input : inputs) {
-    TSR_CHECK(input.device() == context_.device(), info.name, ": ", describe(input), " is on ",
-              input.device(), " but the first input is on ", context_.device(), "; move one with to(device)");
-    if (is_floating(input.dtype())) {
-      if (floating == nullptr) floating = &input;
-      TSR_CHECK(input.dtype() == floating->dtype(), info.name, ": ", describe(*floating), " and ",
-                describe(input), " differ in dtype; convert one with cast(x, ", floating->dtype(), ")");
-    }
-    if (grad_enabled() && input.requires_grad()) {
-      needs_.set(position);
-      inputs_.push_back(find_grad_state(input));
-    } else {
-      inputs_.push_back(nullptr);
-    }
-    ++position;
+  for (const Input& input : inputs) {
+    const Tensor& tensor = input.tensor;
+    TSR_CHECK(tensor.device() == context_.device(), info.name, ": ", describe(tensor), " is on ",
+              tensor.device(), " but the first input is on ", context_.device(),
+              "; move one with to(device)");
+    if (!is_floating(tensor.dtype())) continue;
+    if (floating == nullptr) floating = &tensor;
+    TSR_CHECK(tensor.dtype() == floating->dtype(), info.name, ": ", describe(*floating), " and ",
+              describe(tensor), " differ in dtype; convert one with cast(x, ", floating->dtype(), ")");
   }
+  if (grad_enabled()) node_ = make_node(info, inputs);
+  if (!anomaly_mode()) return;
+  for (const Input& input : inputs) watched_.push_back(input.tensor);
 }
 
 Saved Op::save(const Tensor& tensor) {
-  auto state = std::make_shared<Saved::State>();
-  if (needs_.any()) {
-    state->tensor = tensor;
-    state->version = tensor.defined() ? tensor.version() : 0;
-    state->op = info_.name;
-    saved_.push_back(state);
-  }
-  return Saved(std::move(state));
+  if (node_ == nullptr) return {};
+  node_->saved.push_back(SavedTensor::of(tensor));
+  return {node_.get(), node_->saved.size() - 1};
 }
 
 void Op::attach(const Tensor& output, Backward backward) {
-  auto node = std::make_shared<Node>();
-  node->name = info_.name;
-  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
-  node->once_differentiable = info_.once_differentiable;
-  node->inputs = std::move(inputs_);
-  node->needs = needs_;
-  node->backward = std::move(backward);
-  node->saved = std::move(saved_);
-  for (const auto& state : node->saved) {
-    if (!state->tensor.defined() || !state->tensor.is_same(output)) continue;
-    state->tensor = output.detach();  // the node must not own itself through its output
-    state->producer = node;
-  }
   TSR_ASSERT(!output.autograd());
-  grad_state(output)->node = std::move(node);
+  Node& node = *node_;
+  node.sequence = next_sequence();
+  node.backward = std::move(backward);
+  node.scope = current_scope();
+  for (SavedTensor& saved : node.saved) {
+    if (!saved.tensor.defined() || !saved.tensor.is_same(output)) continue;
+    saved.tensor = output.detach();  // the node must not own itself through its output
+    saved.is_output = true;
+  }
+  if (in_checkpoint()) [[unlikely]]
+    leave_to_checkpoint(node);
+  output.autograd() = std::move(node_);
 }
+
+void Op::check(const Tensor& output) const { check_forward(info_.name, watched_, output); }
 
 void check_in_place(const char* op, const Tensor& tensor) {
   TSR_CHECK(!grad_enabled() || !tensor.requires_grad(), op, ": ", describe(tensor),

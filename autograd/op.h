@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "autograd/node.h"
 #include "autograd/tape.h"
 #include "tensor/kernels.h"
 
@@ -25,14 +27,20 @@ struct OpInfo {
 /// backward needs, records the node.
 class Op {
  public:
+  /// A tensor without a copy of its handle.
+  struct Input {
+    Input(const Tensor& tensor) : tensor(tensor) {}
+    const Tensor& tensor;
+  };
+
   /// Throws Error when an input is undefined, when devices differ, or when floating inputs differ in dtype.
-  Op(const OpInfo& info, std::initializer_list<Tensor> inputs);
+  Op(const OpInfo& info, std::initializer_list<Input> inputs);
 
   const char* name() const { return info_.name; }
   Context& context() { return context_; }
   operator Context&() { return context_; }
-  bool needs_grad() const { return needs_.any(); }
-  bool needs_grad(std::size_t input) const { return needs_[input]; }
+  bool needs_grad() const { return node_ != nullptr; }
+  bool needs_grad(std::size_t input) const { return node_ != nullptr && node_->needs[input]; }
 
   /// An uninitialised dense tensor on the inputs' device, of the first input's dtype unless given.
   Tensor empty(const Shape& shape) const { return empty(shape, dtype_); }
@@ -41,22 +49,25 @@ class Op {
   /// Keeps a tensor (an input, the output or an intermediate) for the backward.
   Saved save(const Tensor& tensor);
 
-  /// Hangs `backward` on the output when an input needs a gradient; returns the output.
+  /// Hangs `backward` on the output when an input needs a gradient; returns the output. Every op of a
+  /// floating result passes here, also where anomaly mode looks at it.
   template <class F>
   Tensor record(const Tensor& output, F&& backward) {
-    if (needs_.any()) attach(output, Backward(std::forward<F>(backward)));
+    if (!watched_.empty()) [[unlikely]]
+      check(output);
+    if (node_ != nullptr) attach(output, Backward(std::forward<F>(backward)));
     return output;
   }
 
  private:
   void attach(const Tensor& output, Backward backward);
+  void check(const Tensor& output) const;
 
   const OpInfo& info_;
   Context context_;
   DType dtype_;
-  Needs needs_;
-  std::vector<std::shared_ptr<GradState>> inputs_;
-  std::vector<std::shared_ptr<Saved::State>> saved_;
+  std::shared_ptr<Node> node_;  ///< null when no input needs a gradient
+  Tensors watched_;             ///< the inputs, in anomaly mode
 };
 
 /// Throws Error when `tensor` takes part in a tape that an in-place change by `op` would falsify.

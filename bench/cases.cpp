@@ -204,6 +204,20 @@ Case simclr_step() {
           }};
 }
 
+/// A thousand products of four elements, forward and backward: what the tape itself costs.
+Case tape() {
+  return {.name = "tape_1000_muls", .work = 0, .unit = "", .prepare = []() -> Body {
+            Tensor x = ones({4}), w = ones({4});
+            x.requires_grad_();
+            w.requires_grad_();
+            return [=, upstream = ones({4})] {
+              Tensor y = x;
+              for (int i = 0; i < 1000; ++i) y = y * w;
+              grad(y, {x, w}, upstream);
+            };
+          }};
+}
+
 Case op(const test::OpCase& op_case) {
   return {.name = "op_" + op_case.name, .work = 0, .unit = "", .prepare = [&op_case]() -> Body {
             return [&op_case, inputs = test::draw_inputs(op_case.benchmark, float32, 1)] {
@@ -240,6 +254,7 @@ std::vector<Case> all_cases() {
                            dropout_case(), cdist_case()})
     cases.push_back(each);
   cases.push_back(simclr_step());
+  cases.push_back(tape());
   std::set<std::string> seen;
   for (const test::OpCase& op_case : test::all_cases())
     if (!op_case.benchmark.empty() && seen.insert(op_case.name).second) cases.push_back(op(op_case));

@@ -42,6 +42,8 @@ Cases (float32, eager, images in channels_last):
     embedding_fwdbwd           64 x 256 of 32000 rows of 384, then the (dense) gradient of the rows
     dropout_fwdbwd             8192 x 384 with probability 0.1, then the gradient
     cdist_fwdbwd               1024 x 1024 Euclidean distances of vectors of 128, then both gradients
+    tape_1000_muls             y = y * w a thousand times with four elements each, then the gradients of the first y and of
+                               w: what recording and walking the tape costs (Python's own share included)
 
 C x S is 64x32, 128x16, 256x8 or 512x4.
 """
@@ -209,6 +211,18 @@ def sum_axis(axis):
     return lambda: torch.sum(matrix, axis)
 
 
+def tape():
+    x, w, grad = torch.ones(4, requires_grad=True), torch.ones(4, requires_grad=True), torch.ones(4)
+
+    def step():
+        y = x
+        for _ in range(1000):
+            y = y * w
+        return torch.autograd.grad(y, (x, w), grad)
+
+    return step
+
+
 def make_cases():
     cases = {f"sgemm_{n}": lambda n=n: sgemm(n) for n in (256, 512, 1024, 2048)}
     for channels, size in ((64, 32), (128, 16), (256, 8), (512, 4)):
@@ -224,7 +238,7 @@ def make_cases():
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
     cases |= {f"sum_axis_{axis}": lambda a=axis: sum_axis(a) for axis in (0, 1)}
-    return cases | op_cases() | norm_and_loss_cases() | {"simclr_resnet18_step": simclr_step}
+    return cases | op_cases() | norm_and_loss_cases() | {"simclr_resnet18_step": simclr_step, "tape_1000_muls": tape}
 
 
 class Peer:

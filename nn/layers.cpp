@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/checkpoint.h"
 #include "nn/init.h"
 #include "tensor/random.h"
 
@@ -127,7 +128,7 @@ BatchNorm::BatchNorm(const BatchNormLayerOptions& options)
 }
 
 Tensor BatchNorm::operator()(const Tensor& x, bool relu, const Tensor& residual) {
-  if (training()) {
+  if (training() && !recomputing()) {
     ++*num_batches_tracked.data<std::int64_t>();
     num_batches_tracked.bump_version("batch_norm");
   }

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -31,16 +33,49 @@ class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0, std::uint64_t draw = 0) : seed_(seed), draw_(draw) {}
 
-  std::uint64_t seed() const { return seed_; }
-  std::uint64_t draw() const { return draw_; }
+  std::uint64_t seed() const;
+  std::uint64_t draw() const;
   /// The number of the next draw; advances.
-  std::uint64_t next_draw() { return draw_++; }
+  std::uint64_t next_draw();
   /// A generator whose draws are unrelated to this one's and to other streams': for a sample, a worker, a
   /// layer.
   Generator fork(std::uint64_t stream) const;
 
  private:
   std::uint64_t seed_, draw_;
+};
+
+/// All that generators handed out (seeds, numbers of draws) while it was recorded, in order. Run again under
+/// the same log, a piece of a computation draws the same, whatever has become of its generators.
+using DrawLog = std::vector<std::uint64_t>;
+
+class DrawScope;
+
+/// Appends to a log what generators hand out on this thread until the end of the scope.
+class RecordDraws {
+ public:
+  explicit RecordDraws(DrawLog& log);
+  ~RecordDraws();
+  RecordDraws(const RecordDraws&) = delete;
+  RecordDraws& operator=(const RecordDraws&) = delete;
+
+ private:
+  std::unique_ptr<DrawScope> scope_;
+};
+
+/// Makes generators on this thread hand out what the log holds, without advancing. Beyond its end they throw
+/// Error.
+class ReplayDraws {
+ public:
+  explicit ReplayDraws(const DrawLog& log);
+  ~ReplayDraws();
+  ReplayDraws(const ReplayDraws&) = delete;
+  ReplayDraws& operator=(const ReplayDraws&) = delete;
+  /// Whether all of the log has been handed out.
+  bool at_end() const;
+
+ private:
+  std::unique_ptr<DrawScope> scope_;
 };
 
 /// One draw's words read one by one on the host: for augmentation parameters.

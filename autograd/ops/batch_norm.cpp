@@ -1,6 +1,7 @@
 // Batch norm with residual and relu fused in.
 #include <cmath>
 
+#include "autograd/checkpoint.h"
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "tensor/group.h"
@@ -73,6 +74,7 @@ Statistics batch_statistics(Op& op, const Operands& in) {
 /// running += momentum·(batch - running); the running variance is the unbiased one.
 void update_running(const Statistics& s, const Tensor& running_mean, const Tensor& running_var,
                     double momentum) {
+  if (recomputing()) return;  // the first run of a checkpoint has done it
   const auto blend = [&](const Tensor& running, const Tensor& batch) {
     copy_into(running, running * (1 - momentum) + batch.to(running.dtype()) * momentum);
     running.bump_version("batch_norm");

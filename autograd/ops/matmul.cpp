@@ -80,8 +80,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape[x.rank() - 1] = weight.size(0);
   const Tensor y = op.empty(shape);
-  const Tensor rows = as_rows(x.detach());
-  linear_fwd(op, rows.view(), weight.view(), bias.defined() ? bias.view() : View{},
+  const Tensor rows = as_rows(x.detach()),
+               dense_bias = bias.defined() && !bias.is_contiguous() ? bias.clone() : bias;
+  linear_fwd(op, rows.view(), weight.view(), bias.defined() ? dense_bias.view() : View{},
              y.as_strided({rows.size(0), weight.size(0)}, {weight.size(0), 1}, 0).view());
   return op.record(y, [x = op.save(x), weight = op.save(weight), biased = bias.defined()](
                           const Tensor& grad, const Needs& needs) {

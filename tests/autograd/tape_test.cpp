@@ -8,25 +8,15 @@
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"
 #include "autograd/ops.h"
+#include "tests/autograd/tape_helpers.h"
 
 namespace tsr {
 namespace {
 
-Tensor leaf(double value, const Shape& shape = {}) {
-  Tensor x = full(shape, value, float64);
-  x.requires_grad_();
-  return x;
-}
-
-std::int64_t live_bytes() { return allocator(Device::cpu).stats().live_bytes; }
-
-/// Every element of a tensor.
-std::vector<double> values(const Tensor& x) {
-  const Tensor host = x.to(float64).clone();
-  return {host.data<double>(), host.data<double>() + host.numel()};
-}
-
-using Numbers = std::vector<double>;
+using test::leaf;
+using test::live_bytes;
+using test::Numbers;
+using test::values;
 
 TEST_CASE("a chain of a million nodes goes back and is destroyed without recursion") {
   constexpr int kLength = 1000000;
@@ -35,6 +25,17 @@ TEST_CASE("a chain of a million nodes goes back and is destroyed without recursi
     for (int i = 0; i < kLength; ++i) y = neg(y);
     y.backward();
     CHECK(x.grad().item() == 1);
+  }
+  SUBCASE("grad(), which surveys the graph first") {
+    Tensor x = leaf(1), y = x;
+    for (int i = 0; i < kLength; ++i) y = neg(y);
+    CHECK(grad(y, {x})[0].item() == 1);
+  }
+  SUBCASE("gradients of gradients") {
+    Tensor x = leaf(1), y = x * x;
+    for (int i = 0; i < kLength / 10; ++i) y = y * 1.0;
+    const Tensor slope = grad(y, {x}, {}, {.create_graph = true})[0];
+    CHECK(grad(slope, {x})[0].item() == 2);
   }
   SUBCASE("destruction of a tape that nobody walked") {
     const std::int64_t before = live_bytes();
@@ -168,6 +169,93 @@ TEST_CASE("grad() returns gradients and leaves .grad alone") {
   CHECK_THROWS_WITH_AS(grad(x * 1.0, {scalar(1, float64)}), doctest::Contains("doesn't require a gradient"),
                        Error);
   CHECK_THROWS_WITH_AS(grad(x * 1.0, {}), "grad: no inputs given", Error);
+}
+
+TEST_CASE("several outputs are walked at once, as their sum") {
+  Tensor x = leaf(3), w = leaf(5);
+  const Tensor shared = x * w, a = shared * 2.0, b = shared * shared;
+  CHECK(grad({a, b}, {x, shared}, {}, {.retain_graph = true})[0].item() == 160);  // 2w + 2xw²
+  CHECK(grad({a, b}, {shared}, {scalar(10, float64), Tensor()}, {.retain_graph = true})[0].item() == 50);
+  CHECK(grad({a, a}, {x}, {}, {.retain_graph = true})[0].item() == 20);
+  CHECK(grad({b, shared, x}, {x, shared}, {}, {.retain_graph = true})[1].item() == 31);
+  CHECK(grad({b, shared, x}, {x}, {}, {.retain_graph = true})[0].item() == 156);
+  const Tensors first = grad({a, b}, {x}, {}, {.create_graph = true});
+  CHECK(grad(first[0], {x, w}, {}, {.retain_graph = true})[0].item() == 50);  // 2w²
+  backward({a, b, x});  // one walk: what is shared isn't freed under the second's feet
+  CHECK(x.grad().item() == 161);
+  CHECK(w.grad().item() == 96);
+  CHECK_THROWS_WITH_AS(backward(Tensors{}), "backward: no outputs given", Error);
+  CHECK_THROWS_WITH_AS(grad({x, w}, {x}, {Tensor()}),
+                       "grad: 2 outputs but 1 gradients; pass one for each, undefined where the output is a "
+                       "scalar",
+                       Error);
+}
+
+const OpInfo kCounting("counting_identity");
+
+/// x, counting its backwards.
+Tensor counting_identity(const Tensor& x, int& backwards) {
+  Op op(kCounting, {x});
+  return op.record(x.clone(), [&backwards](const Tensor& grad, const Needs&) {
+    ++backwards;
+    return Tensors{grad};
+  });
+}
+
+TEST_CASE("grad() computes only what lies between, and frees no more") {
+  Tensor x = leaf(2), w = leaf(3);
+  int wanted = 0, unwanted = 0;
+  const Tensor left = counting_identity(x, wanted), right = counting_identity(w, unwanted), y = left * right;
+  CHECK(grad(y, {x})[0].item() == 3);
+  CHECK(wanted == 1);
+  CHECK(unwanted == 0);
+  CHECK(grad(right, {w})[0].item() == 1);        // its graph is still there
+  CHECK(grad(sum(y * y), {y})[0].item() == 12);  // y's own graph is freed already, and not needed
+}
+
+TEST_CASE("a backward that gives a wrong gradient is refused by name") {
+  static const OpInfo info("crooked");
+  const auto crooked = [](const Tensor& x, const Tensors& grads) {
+    Op op(info, {x});
+    return op.record(x.clone(), [grads](const Tensor&, const Needs&) { return grads; });
+  };
+  Tensor x = leaf(1, {2});
+  CHECK_THROWS_WITH_AS(
+      backward(crooked(x, {ones({3}, float64)}), ones({2}, float64)),
+      "crooked: its backward gives float64[3] as the gradient of input 0, which is float64[2]", Error);
+  CHECK_THROWS_WITH_AS(
+      backward(crooked(x, {ones({2})}), ones({2}, float64)),
+      "crooked: its backward gives float32[2] as the gradient of input 0, which is float64[2]", Error);
+  CHECK_THROWS_WITH_AS(backward(crooked(x, {}), ones({2}, float64)),
+                       doctest::Contains("crooked: its backward gives 0 gradients for 1 inputs"), Error);
+  backward(crooked(x, {Tensor()}), ones({2}, float64));  // undefined stands for zero
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("gradients that are added in place are nobody else's") {
+  Tensor x = leaf(1, {3});
+  sum(x * 2.0).backward();
+  const Tensor kept = x.grad();
+  sum(x * 2.0).backward();
+  CHECK(values(kept) == Numbers{2, 2, 2});
+  CHECK(values(x.grad()) == Numbers{4, 4, 4});
+  // a node with many uses: the sum of its gradients is built up in place, the parts belong to others as well
+  const Tensor y = x * 1.0, seed = full({3}, 1, float64);
+  const Tensors parts = grad({y + y, y, y}, {y, x}, {seed, seed, seed});
+  CHECK(values(parts[0]) == Numbers{4, 4, 4});
+  CHECK(values(seed) == Numbers{1, 1, 1});
+}
+
+TEST_CASE("a leaf that wants no gradient any more gets none") {
+  Tensor x = leaf(2), w = leaf(3);
+  const Tensor y = x * w;
+  x.requires_grad_(false);
+  y.backward();
+  CHECK_FALSE(x.grad().defined());
+  CHECK(w.grad().item() == 2);
+  x.requires_grad_(true);
+  (x * w).backward();
+  CHECK(x.grad().item() == 3);
 }
 
 TEST_CASE("grad() of the output itself, and of a leaf as output") {

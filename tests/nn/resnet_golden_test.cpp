@@ -7,34 +7,10 @@
 
 #include "nn/resnet.h"
 #include "nn/torch_state.h"
+#include "tests/golden/unit.h"
 
 namespace tsr::test {
 namespace {
-
-std::uint64_t splitmix64(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-std::uint64_t fnv1a(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
-
-/// The script's unit(name, i): in [-1, 1), exact in float32.
-double unit(std::uint64_t name_hash, std::int64_t i) {
-  return static_cast<double>(splitmix64(name_hash + static_cast<std::uint64_t>(i)) >> 40) / (1 << 23) - 1;
-}
-
-Tensor filled(const std::string& name, const Shape& shape, double scale, double shift) {
-  Tensor tensor = empty(shape, float64);
-  const std::uint64_t hash = fnv1a(name);
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.data<double>()[i] = scale * unit(hash, i) + shift;
-  return tensor;
-}
 
 /// A tensor of the network in PyTorch's layout, by its name.
 Tensor formula(const std::string& name, const Shape& shape) {

@@ -97,6 +97,39 @@ TEST_CASE("a permutation holds each number once and moves them") {
   CHECK(permutation(0, generator).numel() == 0);
 }
 
+TEST_CASE("what was recorded is drawn again, whatever the generators say") {
+  const auto compute = [](Generator& random) {
+    Generator child = random.fork(2);
+    const Tensor a = normal({5}, random), b = uniform({5}, child);
+    RandomWords words(random);
+    std::vector<double> all{static_cast<double>(words.next()),
+                            static_cast<double>(permutation(9, child).data<std::int64_t>()[0])};
+    for (int i = 0; i < 5; ++i) all.insert(all.end(), {a.data<float>()[i], b.data<float>()[i]});
+    return all;
+  };
+  DrawLog log, copy;
+  Generator first(1), other(99, 7);
+  std::vector<double> recorded, nested;
+  {
+    const RecordDraws record(log);
+    recorded = compute(first);
+  }
+  CHECK(first.draw() == 2);
+  {
+    const ReplayDraws replay(log);
+    const RecordDraws record(copy);  // a record of a replay is the same record
+    nested = compute(other);
+    CHECK(replay.at_end());
+    CHECK_THROWS_WITH_AS(other.next_draw(), doctest::Contains("draws more than the first time"), Error);
+  }
+  CHECK(nested == recorded);
+  CHECK(copy == log);
+  CHECK(other.draw() == 7);  // nothing was taken from it
+  CHECK(other.seed() == 99);
+  Generator again(1);
+  CHECK(compute(again) == recorded);
+}
+
 TEST_CASE("draws don't depend on the number of threads") {
   const int before = thread_count();
   Tensor draws[2];
