@@ -28,6 +28,28 @@ struct Sigmoid final : StatelessModule {
   Tensor operator()(const Tensor& x) const { return sigmoid(x); }
 };
 
+struct GELU final : StatelessModule {
+  GeluForm form;
+  explicit GELU(GeluForm form = GeluForm::erf) : form(form) {}
+  Tensor operator()(const Tensor& x) const { return gelu(x, form); }
+};
+
+struct SiLU final : StatelessModule {
+  Tensor operator()(const Tensor& x) const { return silu(x); }
+};
+
+struct LeakyReLU final : StatelessModule {
+  double slope;
+  explicit LeakyReLU(double slope = 0.01) : slope(slope) {}
+  Tensor operator()(const Tensor& x) const { return leaky_relu(x, slope); }
+};
+
+struct Softplus final : StatelessModule {
+  double beta;
+  explicit Softplus(double beta = 1) : beta(beta) {}
+  Tensor operator()(const Tensor& x) const { return softplus(x, beta); }
+};
+
 struct Tanh final : StatelessModule {
   Tensor operator()(const Tensor& x) const { return tanh(x); }
 };

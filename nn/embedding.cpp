@@ -12,10 +12,7 @@ Embedding::Embedding(const EmbeddingOptions& options) : options(options) {
 }
 
 Tensor Embedding::operator()(const Tensor& indices) const {
-  TSR_CHECK(indices.dtype() == int64, "Embedding: indices ", describe(indices), " must be int64");
-  Shape shape = indices.shape();
-  shape.push_back(options.dim);
-  return reshape(index_select(weight, 0, contiguous(reshape(indices, {indices.numel()}))), shape);
+  return embedding(weight, indices, options.padding_index);
 }
 
 void Embedding::visit(Visitor& v) { v.param("weight", weight, ParamKind::embedding_weight); }

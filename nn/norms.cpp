@@ -3,20 +3,6 @@
 #include "autograd/ops.h"
 
 namespace tsr {
-namespace {
-
-/// (x - mean)/√(var + ε) over the axes.
-Tensor standardize(const Tensor& x, const Shape& axes, double epsilon) {
-  const Tensor centred = x - mean(x, axes, true);
-  return centred / sqrt(mean(centred * centred, axes, true) + epsilon);
-}
-
-Tensor scale_and_shift(const Tensor& x, const Parameter& weight, const Parameter& bias) {
-  return weight.defined() ? x * weight.tensor() + bias.tensor() : x;
-}
-
-}  // namespace
-
 LayerNorm::LayerNorm(const LayerNormOptions& options) : options(options) {
   TSR_CHECK(options.features > 0, "LayerNorm: features = ", options.features, "; must be positive");
   if (!options.affine) return;
@@ -27,7 +13,7 @@ LayerNorm::LayerNorm(const LayerNormOptions& options) : options(options) {
 Tensor LayerNorm::operator()(const Tensor& x) const {
   TSR_CHECK(x.rank() >= 1 && x.size(-1) == options.features, "LayerNorm: x ", describe(x), " is not [..., ",
             options.features, "]");
-  return scale_and_shift(standardize(x, {-1}, options.epsilon), weight, bias);
+  return layer_norm(x, {options.features}, weight, bias, options.epsilon);
 }
 
 void LayerNorm::visit(Visitor& v) {
@@ -51,12 +37,7 @@ GroupNorm::GroupNorm(const GroupNormOptions& options) : options(options) {
 Tensor GroupNorm::operator()(const Tensor& x) const {
   TSR_CHECK(x.rank() >= 2 && x.size(-1) == options.channels, "GroupNorm: x ", describe(x),
             " is not [N, ..., ", options.channels, "]");
-  std::int64_t places = 1;
-  for (int axis = 1; axis + 1 < x.rank(); ++axis) places *= x.size(axis);
-  const std::int64_t wide = options.channels / options.groups;
-  const Tensor grouped = reshape(x, {x.size(0), places, options.groups, wide});
-  const Tensor y = reshape(standardize(grouped, {1, 3}, options.epsilon), x.shape());
-  return scale_and_shift(y, weight, bias);
+  return group_norm(x, options.groups, weight, bias, options.epsilon);
 }
 
 void GroupNorm::visit(Visitor& v) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <doctest/doctest.h>
 
-#include "nn/state.h"
+#include "nn/torch_state.h"
 #include "tensor/random.h"
 
 namespace tsr::test {

@@ -102,6 +102,11 @@ TEST_CASE("modules without parameters call their ops") {
   CHECK(largest_difference(ReLU()(x), relu(x)) == 0);
   CHECK(largest_difference(Sigmoid()(x), sigmoid(x)) == 0);
   CHECK(largest_difference(Tanh()(x), tanh(x)) == 0);
+  CHECK(largest_difference(GELU()(x), gelu(x)) == 0);
+  CHECK(largest_difference(GELU(GeluForm::tanh)(x), gelu(x, GeluForm::tanh)) == 0);
+  CHECK(largest_difference(SiLU()(x), silu(x)) == 0);
+  CHECK(largest_difference(LeakyReLU(0.3)(x), leaky_relu(x, 0.3)) == 0);
+  CHECK(largest_difference(Softplus(2)(x), softplus(x, 2)) == 0);
   CHECK(Identity()(x).is_same(x));
   CHECK(largest_difference(Flatten()(x), flatten_image(x)) == 0);
   CHECK(Flatten()(zeros({3, 4, 5})).shape() == Shape{3, 20});
