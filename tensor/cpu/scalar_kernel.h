@@ -13,12 +13,12 @@
 namespace tsr {
 
 template <class Functor, class Slot>
-struct ScalarKernel;
+struct ScalarLoop;
 
 /// For a slot void(Context&, View x₀, …, View y): y = Functor()(x₀, …) element by element, the inputs (any
 /// strides) broadcasting to y's shape. `Functor` is a struct whose `T operator()(T…) const` is a template.
 template <class Functor, class... Rest>
-struct ScalarKernel<Functor, Kernel<void(Context&, View, Rest...)>> {
+struct ScalarLoop<Functor, Kernel<void(Context&, View, Rest...)>> {
   static_assert((std::is_same_v<Rest, View> && ...), "the slot must take views alone, the output last");
   static constexpr int kInputs = sizeof...(Rest);
 
@@ -60,4 +60,4 @@ struct ScalarKernel<Functor, Kernel<void(Context&, View, Rest...)>> {
 #define TSR_SCALAR_KERNEL(slot, Functor)                                              \
   static const ::tsr::Register<float, double> TSR_JOIN(register_##slot##_, __LINE__)( \
       slot, ::tsr::Device::cpu,                                                       \
-      [](auto type) { return &::tsr::ScalarKernel<Functor, decltype(slot)>::template run<decltype(type)>; })
+      [](auto type) { return &::tsr::ScalarLoop<Functor, decltype(slot)>::template run<decltype(type)>; })

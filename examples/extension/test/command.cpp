@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "autograd/ops.h"
+#include "nn/torch_state.h"
 #include "ssl/encoders.h"
 #include "ssl/method.h"
 #include "tensor/safetensors.h"
