@@ -5,6 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -26,6 +28,8 @@ class Parameters {
     return step_.at(name).at(i).get<std::int64_t>();
   }
   Tensor indices(const char* name, std::size_t i) const { return to_indices(step_.at(name).at(i)); }
+
+  std::vector<std::pair<std::int64_t, std::int64_t>> pairs(const char* name) const { return step_.at(name); }
 
   static Shape to_shape(const nlohmann::json& sizes);
 

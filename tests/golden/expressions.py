@@ -177,6 +177,15 @@ def indices(rng, size, shape):
     return ([rng.randrange(size) for _ in range(rng.randint(1, 4))],)
 
 
+def amounts(rng, shape):
+    return [[rng.randint(0, 1), rng.randint(0, 2)] for _ in shape]
+
+
+def backwards(pairs):
+    """F.pad's order: the last axis first."""
+    return [n for pair in reversed(pairs) for n in pair]
+
+
 def all_axes(x, a):
     return tuple(a) or tuple(range(x.dim()))
 
@@ -326,7 +335,37 @@ OPS = [
     Op("where_le", several(3, lambda a, x: x.shape == a.shape), lambda a, b, c: torch.where(a <= b, a * c, c)),
     Op("masked_fill", several(2, lambda a, x: x.shape == a.shape, value=number(-2, 2)),
        lambda a, b, value: a.masked_fill(a < b, value)),
+    Op("pow", two(lambda x: bool((x.abs() < 3).all())), lambda a, b: (a.abs() + 0.5) ** b),
+    Op("pow_scalar", one(within(0.2, 20), exponent=number(-2, 3)), lambda x, exponent: x ** exponent),
+    Op("cube", one(within(-5, 5)), lambda x: x ** 3),
+    Op("rsqrt", one(within(0.1, 1e3)), torch.rsqrt),
+    Op("erf", one(), torch.erf),
+    Op("expm1", one(within(-5, 3)), torch.expm1),
+    Op("log1p", one(within(-0.8, 1e3)), torch.log1p),
+    Op("log2", one(within(0.2, 1e3)), torch.log2),
+    Op("sin", one(within(-20, 20)), torch.sin),
+    Op("cos", one(within(-20, 20)), torch.cos),
+    Op("asin", one(within(-0.9, 0.9)), torch.asin),
+    Op("atan", one(), torch.atan),
+    Op("atan2", two(lambda x: bool((x.abs() > 0.3).all())), torch.atan2),
+    Op("sinh", one(within(-4, 4)), torch.sinh),
+    Op("cosh", one(within(-4, 4)), torch.cosh),
+    Op("clamp", one(low=number(-1, 0), high=number(0, 1)), lambda x, low, high: x.clamp(low, high)),
+    Op("gelu", one(), F.gelu),
+    Op("gelu_tanh", one(), lambda x: F.gelu(x, approximate="tanh")),
+    Op("silu", one(), F.silu),
+    Op("softplus", one(), F.softplus),
+    Op("mish", one(), F.mish),
+    Op("elu", one(within(-9, 1e3), alpha=number(0.5, 2)), lambda x, alpha: F.elu(x, alpha)),
+    Op("leaky_relu", one(slope=number(0, 0.5)), lambda x, slope: F.leaky_relu(x, slope)),
     # shape
+    Op("pad", one(ranked(1), amounts=amounts, value=number(-1, 1)), lambda x, amounts, value: F.pad(x, backwards(amounts), value=value)),
+    Op("flip", one(ranked(1), axes=axes), lambda x, axes: x.flip(axes)),
+    Op("roll", one(ranked(1), at=axis_and(lambda rng, size, shape: (rng.randint(-5, 5),))), lambda x, at: x.roll(at[1], at[0])),
+    Op("tile", one(lambda x: 0 < x.numel() <= 16, repeats=lambda rng, shape: [rng.randint(1, 2) for _ in shape]),
+       lambda x, repeats: x.tile(repeats)),
+    Op("tril", one(ranked(2)), torch.tril),
+    Op("last_chunk", one(lambda x: x.dim() > 0 and x.shape[0] >= 2), lambda x: x.chunk(2)[-1]),
     Op("reshape", one(shape=another_shape), lambda x, shape: x.reshape(shape), share=2),
     Op("transpose", one(ranked(2), axis0=axis, axis1=axis), lambda x, axis0, axis1: x.transpose(axis0, axis1), share=2),
     Op("permute", one(ranked(2), order=order), lambda x, order: x.permute(order), share=2),
@@ -351,7 +390,13 @@ OPS = [
        lambda x, axes, keepdim: x.square().sum(all_axes(x, axes), keepdim).sqrt()),
     Op("var", one(lambda x: x.dim() > 0 and min(x.shape) >= 2, axes=axes, keepdim=flag),
        lambda x, axes, keepdim: x.var(all_axes(x, axes), keepdim=keepdim)),
+    Op("min", one(lambda x: x.dim() > 0 and apart(x), axes=axes, keepdim=flag),
+       lambda x, axes, keepdim: x.amin(all_axes(x, axes), keepdim)),
+    Op("prod", one(lambda x: x.dim() > 0 and bool((x.abs() < 3).all()), axis=axis), lambda x, axis: x.prod(axis)),
+    Op("stddev", one(lambda x: x.dim() > 0 and x.shape[-1] >= 2 and bool((x.var(-1) > 0.01).all())), lambda x: x.std(-1)),
+    Op("cumsum", one(ranked(1), axis=axis), lambda x, axis: x.cumsum(axis)),
     # softmax family
+    Op("logsumexp_over", one(ranked(1), axes=axes, keepdim=flag), lambda x, axes, keepdim: x.logsumexp(all_axes(x, axes), keepdim)),
     Op("softmax", one(ranked(1), axis=axis), lambda x, axis: x.softmax(axis), share=2),
     Op("log_softmax", one(ranked(1), axis=axis), lambda x, axis: x.log_softmax(axis)),
     Op("logsumexp", one(ranked(1)), lambda x: x.logsumexp(-1)),
@@ -365,6 +410,14 @@ OPS = [
     Op("scatter_add", places, lambda x, axis, index, count, shape: torch.zeros(
         *x.shape[:axis], count, *x.shape[axis + 1:], dtype=x.dtype).scatter_add(axis, long(index).reshape(shape), x)),
     Op("topk", one(lambda x: x.dim() > 0 and x.shape[-1] >= 2 and apart(x)), lambda x: x.topk(2).values),
+    Op("sort", one(lambda x: x.dim() > 0 and apart(x), axis=axis, descending=flag),
+       lambda x, axis, descending: x.sort(axis, descending).values),
+    # losses and distances
+    Op("smooth_l1_loss", several(2, lambda a, x: x.shape == a.shape), F.smooth_l1_loss),
+    Op("bce_with_logits", several(2, lambda a, x: x.shape == a.shape),
+       lambda a, b: F.binary_cross_entropy_with_logits(a, b.sigmoid())),
+    Op("cosine_similarity", several(2, lambda a, x: x.shape == a.shape and bool((x.norm(dim=-1) > 0.3).all())
+                                    and bool((a.norm(dim=-1) > 0.3).all())), lambda a, b: F.cosine_similarity(a, b, dim=-1)),
     # products, images, normalisation
     Op("matmul", product, torch.matmul, share=4),
     Op("linear", affine, F.linear, share=3),
@@ -373,6 +426,8 @@ OPS = [
     Op("max_pool2d", pooling(apart), lambda x, **p: pool(F.max_pool2d, x, **p)),
     Op("avg_pool2d", pooling(), lambda x, **p: pool(F.avg_pool2d, x, **p)),
     Op("global_avg_pool", one(ranked(4, 4)), lambda x: x.mean((1, 2))),
+    Op("resize", one(ranked(4, 4)), lambda x: channels_last(F.interpolate(channels_first(x), (3, 4), mode="bilinear"))),
+    Op("layer_norm", normed, lambda x, w, b, relu: F.layer_norm(x, x.shape[-1:], w, b), once=True),
     Op("batch_norm", normed, lambda x, w, b, relu: batch_norm(x, w, b, True), once=True),
     Op("batch_norm_eval", normed, lambda x, w, b, relu: batch_norm(x, w, b, False)),
 ]
