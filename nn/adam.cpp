@@ -15,6 +15,8 @@ Adam::Adam(std::vector<ParamGroup> groups, const AdamOptions& options)
     : Optimizer(std::move(groups),
                 {{.name = "step", .counter = true}, {.name = "exp_avg"}, {.name = "exp_avg_sq"}}),
       options_(options) {
+  TSR_CHECK(std::isfinite(options.epsilon) && options.epsilon >= 0, "Adam: epsilon = ", options.epsilon,
+            "; it must be finite and not negative");
   fraction("beta1", {}, options_.beta1);
   fraction("beta2", {}, options_.beta2);
 }

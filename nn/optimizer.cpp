@@ -64,7 +64,7 @@ const Tensor& Optimizer::make_buffer(const Turn& turn, std::size_t index) const 
 double Optimizer::fraction(const char* name, const std::optional<Schedule>& own,
                            const Schedule& usual) const {
   const double value = own ? (*own)(steps_) : usual(steps_);
-  TSR_CHECK(value >= 0 && value < 1, name, " ", value, "; choose 0 ≤ ", name, " < 1");
+  TSR_CHECK(value >= 0 && value < 1, "optimizer: ", name, " = ", value, "; choose 0 ≤ ", name, " < 1");
   return value;
 }
 

@@ -75,6 +75,8 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  TSR_CHECK(mask.dtype() == boolean, "masked_fill: the mask is ", describe(mask),
+            ", not bool; compare first, as in lt(x, y)");
   return where(mask, scalar_like(value, x), x);
 }
 

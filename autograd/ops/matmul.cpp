@@ -1,4 +1,6 @@
 // Matrix products.
+#include <algorithm>
+
 #include "autograd/op.h"
 #include "autograd/ops.h"
 
@@ -22,6 +24,12 @@ View batched(const Tensor& x, const Shape& batch) {
 void check_matmul(const Tensor& a, const Tensor& b) {
   TSR_CHECK(a.rank() >= 2 && b.rank() >= 2, "matmul: a ", describe(a), " x b ", describe(b),
             ": both need two axes at least; reshape a vector to a row or a column");
+  const Shape left = leading(a), right = leading(b);
+  for (int i = 1; i <= std::min(left.rank(), right.rank()); ++i) {
+    const std::int64_t m = left[left.rank() - i], n = right[right.rank() - i];
+    TSR_CHECK(m == n || m == 1 || n == 1, "matmul: a ", describe(a), " x b ", describe(b), ": leading sizes ",
+              m, " and ", n, " differ and neither is 1");
+  }
   const std::int64_t inner_a = a.size(-1), inner_b = b.size(-2);
   if (inner_a == inner_b) return;
   const char* hint = inner_a == b.size(-1)      ? "; did you mean transpose(b)?"

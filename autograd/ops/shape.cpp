@@ -32,7 +32,8 @@ bool view_strides(const Tensor& x, const Shape& shape, Shape& strides) {
   return true;
 }
 
-Shape resolve(const Tensor& x, Shape shape) {
+Shape resolve(const Tensor& x, const Shape& given) {
+  Shape shape = given;
   int unknown = -1;
   std::int64_t known = 1;
   for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -46,8 +47,8 @@ Shape resolve(const Tensor& x, Shape shape) {
   }
   TSR_CHECK(unknown < 0 || known > 0, "reshape: the -1 in ", shape, " could be any size beside a 0; name it");
   if (unknown >= 0) shape[unknown] = x.numel() / known;
-  TSR_CHECK(shape.numel() == x.numel(), "reshape: ", describe(x), " holds ", x.numel(), " elements, ", shape,
-            " doesn't");
+  TSR_CHECK(shape.numel() == x.numel(), "reshape: ", describe(x), " holds ", x.numel(), " elements, which ",
+            given, " can't hold");
   return shape;
 }
 
@@ -146,6 +147,8 @@ Tensor slice_backward(const Tensor& x, const Shape& shape, std::int64_t axis, st
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t position) {
   const int a = normalize_axis("select", axis, x.rank());
+  TSR_CHECK(position >= 0 && position < x.shape()[a], "select: position ", position, " of axis ", a, " of ",
+            describe(x), "; choose one below ", x.shape()[a]);
   return squeeze(slice(x, a, position, position + 1), a);
 }
 
@@ -206,8 +209,13 @@ Tensor concat(const Tensors& parts, std::int64_t axis) {
 }
 
 Tensor stack(const Tensors& parts, std::int64_t axis) {
+  TSR_CHECK(!parts.empty(), "stack: no tensors given");
   Tensors raised;
-  for (const Tensor& part : parts) raised.push_back(unsqueeze(part, axis));
+  for (const Tensor& part : parts) {
+    TSR_CHECK(part.shape() == parts[0].shape(), "stack: ", describe(parts[0]), " and ", describe(part),
+              " differ in shape");
+    raised.push_back(unsqueeze(part, axis));
+  }
   return concat(raised, axis);
 }
 

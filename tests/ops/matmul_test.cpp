@@ -119,9 +119,10 @@ TEST_CASE("matmul names the sizes that differ and the transpose that would fit")
       "matmul: a float32[3] x b float32[3, 6]: both need two axes at least; reshape a vector to "
       "a row or a column",
       Error);
-  CHECK_THROWS_WITH_AS(matmul(zeros({2, 3, 4}), zeros({3, 4, 5})),
-                       "matmul: shapes [2] and [3] don't broadcast: sizes 2 and 3 differ and neither is 1",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      matmul(zeros({2, 3, 4}), zeros({3, 4, 5})),
+      "matmul: a float32[2, 3, 4] x b float32[3, 4, 5]: leading sizes 2 and 3 differ and neither is 1",
+      Error);
 }
 
 TEST_CASE("linear names what doesn't fit its weight") {

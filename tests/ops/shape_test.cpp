@@ -212,7 +212,8 @@ TEST_CASE("flatten_image puts channels first, also without images") {
 
 TEST_CASE("shape errors name the operands and the rule") {
   const Tensor x = zeros({2, 3});
-  CHECK_THROWS_WITH_AS(reshape(x, {4, 2}), "reshape: float32[2, 3] holds 6 elements, [4, 2] doesn't", Error);
+  CHECK_THROWS_WITH_AS(reshape(x, {4, 2}), "reshape: float32[2, 3] holds 6 elements, which [4, 2] can't hold",
+                       Error);
   CHECK_THROWS_WITH_AS(reshape(x, {-1, -1}), "reshape: [-1, -1] has more than one -1", Error);
   CHECK_THROWS_WITH_AS(reshape(x, {-2, -3}), "reshape: negative size in [-2, -3]", Error);
   CHECK_THROWS_WITH_AS(reshape(zeros({0, 3}), {0, -1}),
