@@ -6,6 +6,10 @@
 //                              rows   the last axis is dense, the others any
 //                              dense  row-major without gaps
 // Kernels write their outputs and allocate nothing but Context::workspace. Shapes are checked by the op.
+//
+// A slot whose signature marks its results as `Out` has bfloat16 and float16 through its kernel for float32,
+// a Pointwise one without a float32 copy of a whole tensor (tensor/kernel.h). Where the first view is of low
+// precision the others may be float32: statistics and parameters of a norm are.
 
 #include <cstdint>
 
@@ -27,19 +31,19 @@ inline Kernel<void(Context&, View y, std::uint64_t seed, std::uint64_t draw, dou
     normal_fwd{"normal_fwd"};
 
 // ---- pointwise: x, a, b any, broadcast to y's shape by the op; y dense ----
-using UnaryKernel = Kernel<void(Context&, View x, View y)>;
-inline UnaryKernel neg_fwd{"neg_fwd"}, exp_fwd{"exp_fwd"}, log_fwd{"log_fwd"}, sqrt_fwd{"sqrt_fwd"},
-    abs_fwd{"abs_fwd"}, sign_fwd{"sign_fwd"}, relu_fwd{"relu_fwd"}, sigmoid_fwd{"sigmoid_fwd"},
-    tanh_fwd{"tanh_fwd"};
-using BinaryKernel = Kernel<void(Context&, View a, View b, View y)>;
-inline BinaryKernel add_fwd{"add_fwd"}, sub_fwd{"sub_fwd"}, mul_fwd{"mul_fwd"}, div_fwd{"div_fwd"},
+using UnaryKernel = Kernel<void(Context&, View x, Out y)>;
+inline Pointwise<UnaryKernel> neg_fwd{"neg_fwd"}, exp_fwd{"exp_fwd"}, log_fwd{"log_fwd"},
+    sqrt_fwd{"sqrt_fwd"}, abs_fwd{"abs_fwd"}, sign_fwd{"sign_fwd"}, relu_fwd{"relu_fwd"},
+    sigmoid_fwd{"sigmoid_fwd"}, tanh_fwd{"tanh_fwd"};
+using BinaryKernel = Kernel<void(Context&, View a, View b, Out y)>;
+inline Pointwise<BinaryKernel> add_fwd{"add_fwd"}, sub_fwd{"sub_fwd"}, mul_fwd{"mul_fwd"}, div_fwd{"div_fwd"},
     maximum_fwd{"maximum_fwd"}, minimum_fwd{"minimum_fwd"};
 /// grad_x = y > 0 ? grad : 0, with y the output of relu.
-inline BinaryKernel relu_bwd{"relu_bwd"};
+inline Pointwise<BinaryKernel> relu_bwd{"relu_bwd"};
 /// y (bool) = a ∘ b.
-inline BinaryKernel eq_fwd{"eq_fwd"}, lt_fwd{"lt_fwd"}, le_fwd{"le_fwd"};
+inline Pointwise<BinaryKernel> eq_fwd{"eq_fwd"}, lt_fwd{"lt_fwd"}, le_fwd{"le_fwd"};
 /// y = condition (bool) ? a : b.
-inline Kernel<void(Context&, View a, View b, View condition, View y)> where_fwd{"where_fwd"};
+inline Pointwise<Kernel<void(Context&, View a, View b, View condition, Out y)>> where_fwd{"where_fwd"};
 
 // ---- reductions: x any; y dense, of x's rank, with size 1 along the reduced axes ----
 inline UnaryKernel sum_fwd{"sum_fwd"}, max_fwd{"max_fwd"};
@@ -52,22 +56,22 @@ inline UnaryKernel logsumexp_fwd{"logsumexp_fwd"};
 /// index (int64, dense [...]): the first position of the largest value.
 inline UnaryKernel argmax_fwd{"argmax_fwd"};
 /// y dense [..., n] = x / norm, norm dense [...] = max(‖x‖₂, epsilon).
-inline Kernel<void(Context&, View x, View y, View norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
+inline Kernel<void(Context&, View x, Out y, Out norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
 /// logits rows [m, n], labels int64 dense [m]; loss dense [m] = logsumexp - logits[label]; lse dense [m].
-inline Kernel<void(Context&, View logits, View labels, View loss, View lse)> cross_entropy_fwd{
+inline Kernel<void(Context&, View logits, View labels, Out loss, Out lse)> cross_entropy_fwd{
     "cross_entropy_fwd"};
 /// The k largest of each row, falling, ties by rising index: values and indices (int64) dense [..., k].
-inline Kernel<void(Context&, View x, View values, View indices)> topk_fwd{"topk_fwd"};
+inline Kernel<void(Context&, View x, Out values, Out indices)> topk_fwd{"topk_fwd"};
 
 // ---- indexing: index int64 dense, checked by the op ----
 /// y (dense) [outer, index, inner] = x (dense) [outer, index[j], inner].
 inline Kernel<void(Context&, View x, View index, View y)> index_select_fwd{"index_select_fwd"};
 /// y (dense, zeroed here) [outer, index[j], inner] += grad (dense) [outer, j, inner], j rising.
-inline Kernel<void(Context&, View grad, View index, View y)> index_add_fwd{"index_add_fwd"};
+inline Kernel<void(Context&, View grad, View index, Out y)> index_add_fwd{"index_add_fwd"};
 /// y (dense) [outer, j, inner] = x (dense) [outer, index[outer, j, inner], inner].
 inline Kernel<void(Context&, View x, View index, View y)> gather_fwd{"gather_fwd"};
 /// y (dense, zeroed here) [outer, index[outer, j, inner], inner] += grad (dense) [outer, j, inner], j rising.
-inline Kernel<void(Context&, View grad, View index, View y)> scatter_add_fwd{"scatter_add_fwd"};
+inline Kernel<void(Context&, View grad, View index, Out y)> scatter_add_fwd{"scatter_add_fwd"};
 
 // ---- matrix product and convolution ----
 /// y (dense) [..., m, n] = a (any) [..., m, k] · b (any) [..., k, n]; equal leading axes (stride 0
@@ -100,19 +104,19 @@ inline Kernel<void(Context&, View grad, View x, View grad_weight, const Conv2dPa
 // ---- batch norm: x dense [rows…, channels]; statistics dense [channels] ----
 /// mean and biased variance over the rows, as Σ and Σ of squared deviations from the chunk's mean, merged in
 /// a fixed order (Chan et al. 1979).
-inline Kernel<void(Context&, View x, View mean, View variance)> batch_norm_stats{"batch_norm_stats"};
+inline Kernel<void(Context&, View x, Out mean, Out variance)> batch_norm_stats{"batch_norm_stats"};
 /// y = act((x - mean)·inv_std·weight + bias + residual); residual (dense like x) may be absent.
-inline Kernel<void(Context&, View x, View mean, View inv_std, View weight, View bias, View residual, View y,
+inline Kernel<void(Context&, View x, View mean, View inv_std, View weight, View bias, View residual, Out y,
                    bool relu)>
     batch_norm_fwd{"batch_norm_fwd"};
 /// With g = relu ? (y > 0 ? grad : 0) : grad:   sum_g = Σ g,   sum_gx = Σ g·(x - mean)·inv_std.
 /// y may be absent unless relu.
-inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, View sum_g, View sum_gx,
+inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, Out sum_g, Out sum_gx,
                    bool relu)>
     batch_norm_bwd_stats{"batch_norm_bwd_stats"};
 /// grad_x = weight·inv_std·(g - sum_g/count - x̂·sum_gx/count); grad_residual (may be absent) = g.
 inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, View weight, View sum_g,
-                   View sum_gx, double count, View grad_x, View grad_residual, bool relu)>
+                   View sum_gx, double count, Out grad_x, Out grad_residual, bool relu)>
     batch_norm_bwd{"batch_norm_bwd"};
 
 // ---- pooling: x dense NHWC ----
@@ -120,13 +124,12 @@ struct Pool2dParams {
   int kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0;
 };
 /// y dense; index (int32, dense like y): position ih·in_w + iw of the maximum. Padding is -inf.
-inline Kernel<void(Context&, View x, View y, View index, const Pool2dParams&)> max_pool2d_fwd{
-    "max_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View index, View grad_x, const Pool2dParams&)> max_pool2d_bwd{
+inline Kernel<void(Context&, View x, Out y, Out index, const Pool2dParams&)> max_pool2d_fwd{"max_pool2d_fwd"};
+inline Kernel<void(Context&, View grad, View index, Out grad_x, const Pool2dParams&)> max_pool2d_bwd{
     "max_pool2d_bwd"};
 /// Mean over the kernel, padding counted as zeros (PyTorch's count_include_pad).
-inline Kernel<void(Context&, View x, View y, const Pool2dParams&)> avg_pool2d_fwd{"avg_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View grad_x, const Pool2dParams&)> avg_pool2d_bwd{"avg_pool2d_bwd"};
+inline Kernel<void(Context&, View x, Out y, const Pool2dParams&)> avg_pool2d_fwd{"avg_pool2d_fwd"};
+inline Kernel<void(Context&, View grad, Out grad_x, const Pool2dParams&)> avg_pool2d_bwd{"avg_pool2d_bwd"};
 
 // ---- optimisers: all dense, of one shape; param and buffers are updated in place ----
 /// buffer = momentum·buffer + scale·(grad + weight_decay·param), or just the second term when buffer is
