@@ -12,36 +12,49 @@ std::vector<const OpInfo*>& infos() {
 
 std::atomic<std::uint64_t> next_sequence{0};
 
-const Tensor& first_defined(const OpInfo& info, std::initializer_list<Tensor> inputs) {
+void check_defined(const OpInfo& info, std::initializer_list<Tensor> inputs) {
   TSR_ASSERT(inputs.size() > 0);
   int position = 0;
   for (const Tensor& input : inputs) {
     TSR_CHECK(input.defined(), info.name, ": input ", position, " is undefined");
     ++position;
   }
-  return *inputs.begin();
+}
+
+/// The inputs, as the policy wants them.
+Tensors admit(const OpInfo& info, std::initializer_list<Tensor> inputs) {
+  check_defined(info, inputs);
+  return cast_inputs(info.policy, inputs);
+}
+
+bool agree(CastPolicy policy, DType first, DType other) {
+  return other == first || (policy == CastPolicy::mixed && other == compute_dtype(first));
 }
 
 }  // namespace
 
-OpInfo::OpInfo(const char* name, bool once_differentiable)
-    : name(name), once_differentiable(once_differentiable) {
+OpInfo::OpInfo(const char* name, bool once_differentiable, CastPolicy policy)
+    : name(name), once_differentiable(once_differentiable), policy(policy) {
   infos().push_back(this);
 }
 
 const std::vector<const OpInfo*>& OpInfo::all() { return infos(); }
 
 Op::Op(const OpInfo& info, std::initializer_list<Tensor> inputs)
-    : info_(info), context_(first_defined(info, inputs).device()), dtype_(inputs.begin()->dtype()) {
+    : info_(info),
+      operands_(admit(info, inputs)),
+      context_(operands_.front().device()),
+      dtype_(operands_.front().dtype()) {
   const Tensor* floating = nullptr;
   std::size_t position = 0;
-  for (const Tensor& input : inputs) {
+  for (const Tensor& input : operands_) {
     TSR_CHECK(input.device() == context_.device(), info.name, ": ", describe(input), " is on ",
               input.device(), " but the first input is on ", context_.device(), "; move one with to(device)");
     if (is_floating(input.dtype())) {
       if (floating == nullptr) floating = &input;
-      TSR_CHECK(input.dtype() == floating->dtype(), info.name, ": ", describe(*floating), " and ",
-                describe(input), " differ in dtype; convert one with cast(x, ", floating->dtype(), ")");
+      TSR_CHECK(agree(info.policy, floating->dtype(), input.dtype()), info.name, ": ", describe(*floating),
+                " and ", describe(input), " differ in dtype; convert one with cast(x, ", floating->dtype(),
+                ")");
     }
     if (grad_enabled() && input.requires_grad()) {
       needs_.set(position);

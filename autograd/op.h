@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/autocast.h"
+#include "autograd/ops.h"
 #include "autograd/tape.h"
 #include "tensor/kernels.h"
 
@@ -14,9 +16,11 @@ namespace tsr {
 /// What is known of an op besides its code. One at namespace scope in the op's file; constructing it enters
 /// the op in the list that tests walk.
 struct OpInfo {
-  explicit OpInfo(const char* name, bool once_differentiable = false);
+  explicit OpInfo(const char* name, bool once_differentiable = false, CastPolicy policy = CastPolicy::keep);
+  OpInfo(const char* name, CastPolicy policy) : OpInfo(name, false, policy) {}
   const char* name;
   bool once_differentiable;
+  CastPolicy policy;
 
   static const std::vector<const OpInfo*>& all();
 };
@@ -27,6 +31,10 @@ class Op {
  public:
   /// Throws Error when an input is undefined, when devices differ, or when floating inputs differ in dtype.
   Op(const OpInfo& info, std::initializer_list<Tensor> inputs);
+
+  /// Input `i`, cast where the op's policy says so. An op whose policy casts (widest, low, full) goes on with
+  /// these in place of what it was given.
+  const Tensor& operator[](std::size_t i) const { return operands_[i]; }
 
   const char* name() const { return info_.name; }
   Context& context() { return context_; }
@@ -52,12 +60,21 @@ class Op {
   void attach(const Tensor& output, Backward backward);
 
   const OpInfo& info_;
+  Tensors operands_;
   Context context_;
   DType dtype_;
   Needs needs_;
   std::vector<std::shared_ptr<GradState>> inputs_;
   std::vector<std::shared_ptr<Saved::State>> saved_;
 };
+
+/// A composed op f(x) in compute_dtype: for x of low precision the result is rounded once, at its end (and
+/// under autocast, where float32 goes on, not at all).
+template <class F>
+Tensor composed(const Tensor& x, F&& f) {
+  const Tensor y = f(cast(x, compute_dtype(x.dtype())));
+  return Autocast::enabled() ? y : cast(y, x.dtype());
+}
 
 /// Throws Error when `tensor` takes part in a tape that an in-place change by `op` would falsify.
 void check_in_place(const char* op, const Tensor& tensor);

@@ -42,7 +42,7 @@ Tensor lt(const Tensor& a, const Tensor& b);
 Tensor le(const Tensor& a, const Tensor& b);
 /// x where mask (bool, broadcast) is false, value where it is true.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
-/// x in another dtype; the gradient comes back in x's.
+/// x in another dtype (x itself when it has that); the gradient comes back in x's.
 Tensor cast(const Tensor& x, DType dtype);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
@@ -157,7 +157,8 @@ struct BatchNormOptions {
 };
 /// y = act((x - mean)/√(var + ε)·weight + bias + residual), statistics over all axes but the last, over all
 /// processes of the group. weight, bias, residual may be undefined. The running variance is the unbiased one,
-/// as in PyTorch. Differentiable once in training. (Ioffe & Szegedy 2015.)
+/// as in PyTorch. Statistics are float32 for x of low precision, and weight and bias may be.
+/// Differentiable once in training. (Ioffe & Szegedy 2015.)
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options, const Tensor& residual = {});
 

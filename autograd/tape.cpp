@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/autocast.h"
 #include "autograd/ops.h"
 
 namespace tsr {
@@ -47,7 +48,8 @@ class Walk {
   }
 
   void run(const Tensor& output, const Tensor& grad) {
-    GradMode mode(options_.create_graph);
+    const GradMode mode(options_.create_graph);
+    const Autocast off(float32);
     deliver(grad_state(output), grad);
     while (!ready_.empty()) {
       std::shared_ptr<Node> node = ready_.top().node;

@@ -6,7 +6,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kConv2d("conv2d"), kBackwardInput("conv2d_backward_input"),
+const OpInfo kConv2d("conv2d", CastPolicy::low), kBackwardInput("conv2d_backward_input"),
     kBackwardWeight("conv2d_backward_weight");
 
 /// Positions along one axis of the result.
@@ -70,9 +70,10 @@ Tensor backward_weight(const Tensor& given_grad, const Tensor& given_x, const Sh
 
 Tensor conv2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& given_bias,
               const Conv2dParams& p) {
-  const Tensor x = contiguous(given_x), weight = contiguous(given_weight),
-               bias = given_bias.defined() ? contiguous(given_bias) : Tensor();
-  Op op = bias.defined() ? Op(kConv2d, {x, weight, bias}) : Op(kConv2d, {x, weight});
+  const Tensor dense_x = contiguous(given_x), dense_weight = contiguous(given_weight);
+  Op op = given_bias.defined() ? Op(kConv2d, {dense_x, dense_weight, contiguous(given_bias)})
+                               : Op(kConv2d, {dense_x, dense_weight});
+  const Tensor &x = op[0], &weight = op[1], bias = given_bias.defined() ? op[2] : Tensor();
   check_operands(x, weight, bias, p);
   check_geometry(x, weight, p);
   const Tensor y =

@@ -5,10 +5,13 @@
 namespace tsr {
 namespace {
 
-const OpInfo kAdd("add"), kSub("sub"), kMul("mul"), kDiv("div"), kMaximum("maximum"), kMinimum("minimum"),
-    kNeg("neg"), kExp("exp"), kLog("log"), kSqrt("sqrt"), kAbs("abs"), kSign("sign"), kRelu("relu"),
-    kReluBackward("relu_backward"), kSigmoid("sigmoid"), kTanh("tanh"), kWhere("where"), kEq("eq"), kLt("lt"),
-    kLe("le"), kCast("cast");
+const OpInfo kAdd("add", CastPolicy::widest), kSub("sub", CastPolicy::widest),
+    kMul("mul", CastPolicy::widest), kDiv("div", CastPolicy::widest), kMaximum("maximum", CastPolicy::widest),
+    kMinimum("minimum", CastPolicy::widest), kNeg("neg"), kExp("exp", CastPolicy::full),
+    kLog("log", CastPolicy::full), kSqrt("sqrt"), kAbs("abs"), kSign("sign"), kRelu("relu"),
+    kReluBackward("relu_backward"), kSigmoid("sigmoid"), kTanh("tanh"), kWhere("where", CastPolicy::widest),
+    kEq("eq", CastPolicy::widest), kLt("lt", CastPolicy::widest), kLe("le", CastPolicy::widest),
+    kCast("cast");
 
 Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x) {
   Tensor y = op.empty(x.shape());
@@ -29,8 +32,10 @@ Tensor share(bool needed, const Shape& shape, Gradient&& gradient) {
 }
 
 /// Maximum and minimum: `first_wins(a, b)` tells where a is the result. Ties share the gradient.
-Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
-  Op op(info, {a, b});
+Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& given_a,
+                const Tensor& given_b) {
+  Op op(info, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   Tensor y = run(op, kernel, a, b);
   return op.record(y,
                    [a = op.save(a), b = op.save(b), y = op.save(y)](const Tensor& grad, const Needs& needs) {
@@ -42,8 +47,9 @@ Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a,
                    });
 }
 
-Tensor compare(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
-  Op op(info, {a, b});
+Tensor compare(const OpInfo& info, const BinaryKernel& kernel, const Tensor& given_a, const Tensor& given_b) {
+  Op op(info, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   TSR_CHECK(a.dtype() == b.dtype(), info.name, ": ", describe(a), " and ", describe(b),
             " differ in dtype; convert one with cast()");
   Tensor y = op.empty(broadcast_shapes(info.name, a.shape(), b.shape()), boolean);
@@ -62,24 +68,27 @@ Tensor relu_backward(const Tensor& grad, const Tensor& y) {
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) {
-  Op op(kAdd, {a, b});
+Tensor add(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kAdd, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(
       run(op, add_fwd, a, b), [sa = a.shape(), sb = b.shape()](const Tensor& grad, const Needs& needs) {
         return Tensors{share(needs[0], sa, [&] { return grad; }), share(needs[1], sb, [&] { return grad; })};
       });
 }
 
-Tensor sub(const Tensor& a, const Tensor& b) {
-  Op op(kSub, {a, b});
+Tensor sub(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kSub, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run(op, sub_fwd, a, b), [sa = a.shape(), sb = b.shape()](const Tensor& grad,
                                                                             const Needs& needs) {
     return Tensors{share(needs[0], sa, [&] { return grad; }), share(needs[1], sb, [&] { return neg(grad); })};
   });
 }
 
-Tensor mul(const Tensor& a, const Tensor& b) {
-  Op op(kMul, {a, b});
+Tensor mul(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kMul, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run(op, mul_fwd, a, b),
                    [a = op.save(a), b = op.save(b)](const Tensor& grad, const Needs& needs) {
                      const Tensor left = a.get(), right = b.get();
@@ -88,8 +97,9 @@ Tensor mul(const Tensor& a, const Tensor& b) {
                    });
 }
 
-Tensor div(const Tensor& a, const Tensor& b) {
-  Op op(kDiv, {a, b});
+Tensor div(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kDiv, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(
       run(op, div_fwd, a, b), [a = op.save(a), b = op.save(b)](const Tensor& grad, const Needs& needs) {
         const Tensor left = a.get(), right = b.get();
@@ -108,12 +118,13 @@ Tensor neg(const Tensor& x) {
 
 Tensor exp(const Tensor& x) {
   Op op(kExp, {x});
-  Tensor y = run(op, exp_fwd, x);
+  Tensor y = run(op, exp_fwd, op[0]);
   return op.record(y, [y = op.save(y)](const Tensor& grad, const Needs&) { return Tensors{grad * y.get()}; });
 }
 
-Tensor log(const Tensor& x) {
-  Op op(kLog, {x});
+Tensor log(const Tensor& given_x) {
+  Op op(kLog, {given_x});
+  const Tensor& x = op[0];
   return op.record(run(op, log_fwd, x),
                    [x = op.save(x)](const Tensor& grad, const Needs&) { return Tensors{grad / x.get()}; });
 }
@@ -162,8 +173,9 @@ Tensor tanh(const Tensor& x) {
   });
 }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  Op op(kWhere, {a, b, condition});
+Tensor where(const Tensor& condition, const Tensor& given_a, const Tensor& given_b) {
+  Op op(kWhere, {given_a, given_b, condition});
+  const Tensor &a = op[0], &b = op[1];
   TSR_CHECK(condition.dtype() == boolean, "where: the condition is ", describe(condition),
             ", not bool; compare first, as in eq(x, y)");
   TSR_CHECK(a.dtype() == b.dtype(), "where: ", describe(a), " and ", describe(b), " differ in dtype");
@@ -188,6 +200,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
   Op op(kCast, {x});
   Tensor y = op.empty(x.shape(), dtype);
   copy_fwd(op, x.view(), y.view());

@@ -5,7 +5,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kSum("sum"), kMax("max");
+const OpInfo kSum("sum", CastPolicy::full), kMax("max");
 
 /// x's shape with the axes (all when empty) at size 1.
 Shape kept_shape(const char* op, const Tensor& x, const Shape& axes) {
@@ -49,8 +49,9 @@ Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x, const Shape& kept
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const Shape& axes, bool keepdim) {
-  Op op(kSum, {x});
+Tensor sum(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  Op op(kSum, {given_x});
+  const Tensor& x = op[0];
   const Shape kept = kept_shape("sum", x, axes);
   const Tensor y = run(op, sum_fwd, x, kept, keepdim ? kept : dropped_shape(x, axes));
   return op.record(y, [kept, from = x.shape()](const Tensor& grad, const Needs&) {
@@ -58,9 +59,11 @@ Tensor sum(const Tensor& x, const Shape& axes, bool keepdim) {
   });
 }
 
-Tensor mean(const Tensor& x, const Shape& axes, bool keepdim) {
-  const auto count = static_cast<double>(reduced_count(x, kept_shape("mean", x, axes)));
-  return sum(x, axes, keepdim) / count;
+Tensor mean(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  return composed(given_x, [&](const Tensor& x) {
+    const auto count = static_cast<double>(reduced_count(x, kept_shape("mean", x, axes)));
+    return sum(x, axes, keepdim) / count;
+  });
 }
 
 Tensor max(const Tensor& x, const Shape& axes, bool keepdim) {
@@ -90,19 +93,24 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return reshape(sum(x, axes, true), shape);
 }
 
-Tensor norm(const Tensor& x, const Shape& axes, bool keepdim) {
-  const Tensor square = sum(x * x, axes, keepdim);
-  // √ has no derivative at 0; the norm's subgradient there is 0
-  const Tensor zero = eq(square, scalar(0, x.dtype(), x.device()));
-  return masked_fill(sqrt(masked_fill(square, zero, 1)), zero, 0);
+Tensor norm(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  return composed(given_x, [&](const Tensor& x) {
+    const Tensor square = sum(x * x, axes, keepdim);
+    // √ has no derivative at 0; the norm's subgradient there is 0
+    const Tensor zero = eq(square, scalar(0, x.dtype(), x.device()));
+    return masked_fill(sqrt(masked_fill(square, zero, 1)), zero, 0);
+  });
 }
 
-Tensor var(const Tensor& x, const Shape& axes, bool keepdim, double correction) {
-  const double count = static_cast<double>(reduced_count(x, kept_shape("var", x, axes))) - correction;
-  TSR_CHECK(count > 0, "var: ", describe(x), " has ", count + correction, " elements along axes ", axes,
+Tensor var(const Tensor& given_x, const Shape& axes, bool keepdim, double correction) {
+  const double count =
+      static_cast<double>(reduced_count(given_x, kept_shape("var", given_x, axes))) - correction;
+  TSR_CHECK(count > 0, "var: ", describe(given_x), " has ", count + correction, " elements along axes ", axes,
             ", too few for a correction of ", correction);
-  const Tensor deviation = x - mean(x, axes, true);
-  return sum(deviation * deviation, axes, keepdim) / count;
+  return composed(given_x, [&](const Tensor& x) {
+    const Tensor deviation = x - mean(x, axes, true);
+    return sum(deviation * deviation, axes, keepdim) / count;
+  });
 }
 
 }  // namespace tsr
