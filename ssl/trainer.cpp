@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/autocast.h"
+
 namespace tsr {
 namespace {
 
@@ -31,23 +33,43 @@ CosineSchedule make_schedule(const TrainerOptions& o, const std::string& kind, S
 
 }  // namespace
 
-Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settings) : method_(method) {
+Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settings)
+    : method_(method), compute_(options.compute) {
   const std::string kind = settings.choice("optimizer", "lars", {"lars", "sgd"});
   optimizer_ = make_optimizer(method, kind, settings);
   schedule_ = make_schedule(options, kind, settings);
+  if (compute_ == float16)
+    scaler_.emplace(GradScalerOptions{.initial_scale = settings.real("loss_scale", 65536, 1, 1e30),
+                                      .growth_interval = settings.integer("loss_scale_interval", 2000, 1)});
+}
+
+Tensor Trainer::compute_loss(const Batch& batch) {
+  const Autocast guard(compute_);
+  return method_.loss(batch);
 }
 
 StepReport Trainer::step(const Batch& batch) {
   StepReport report;
   optimizer_->zero_grad();
-  const Tensor loss = method_.loss(batch);
+  const Tensor loss = compute_loss(batch);
   report.loss = loss.item();
   TSR_CHECK(std::isfinite(report.loss), "training: the loss is ", report.loss, " at step ", step_,
             "; lower the learning rate or raise the temperature");
-  loss.backward();
-  report.gradient_norm = gradient_norm(named_parameters(method_));
   report.learning_rate = schedule_(step_);
-  optimizer_->step(report.learning_rate);
+  if (scaler_) {
+    report.loss_scale = scaler_->current_scale();
+    scaler_->scale(loss).backward();
+    scaler_->unscale_(*optimizer_);
+  } else {
+    loss.backward();
+  }
+  report.gradient_norm = gradient_norm(named_parameters(method_));
+  if (scaler_) {
+    report.skipped = !scaler_->step(*optimizer_, report.learning_rate);
+    scaler_->update();
+  } else {
+    optimizer_->step(report.learning_rate);
+  }
   method_.after_step();
   ++step_;
   return report;
@@ -56,6 +78,7 @@ StepReport Trainer::step(const Batch& batch) {
 void Trainer::state(State& s) {
   s.module("method", method_);
   s.child("optimizer", *optimizer_);
+  if (scaler_) s.child("scaler", *scaler_);
   s.integer("step", step_);
 }
 
