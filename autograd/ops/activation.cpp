@@ -9,7 +9,7 @@ namespace {
 const OpInfo kRelu("relu"), kReluBackward("relu_backward"), kSigmoid("sigmoid"),
     kSigmoidBackward("sigmoid_backward"), kLeakyRelu("leaky_relu"), kElu("elu"), kGelu("gelu"),
     kGeluBackward("gelu_backward"), kGeluTanh("gelu_tanh"), kGeluTanhBackward("gelu_tanh_backward"),
-    kSilu("silu"), kSiluBackward("silu_backward"), kSoftplus("softplus");
+    kSilu("silu"), kSiluBackward("silu_backward"), kSoftplus("softplus", CastPolicy::full);
 
 Tensor run(Op& op, const ScalarKernel& kernel, const Tensor& x, double number) {
   check_dtype(op.name(), kernel, x);

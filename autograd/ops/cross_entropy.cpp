@@ -6,7 +6,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kCrossEntropy("cross_entropy");
+const OpInfo kCrossEntropy("cross_entropy", CastPolicy::full);
 
 /// The labels of m rows.
 struct RowLabels {
@@ -59,6 +59,9 @@ void check_shapes(const char* op, const char* scores_name, const Tensor& scores,
             describe(class_weight));
 }
 
+/// Autocast at the door of a loss: what is made of labels has the scores' dtype.
+Tensor widened(const Tensor& x) { return cast_inputs(CastPolicy::full, {x})[0]; }
+
 /// x [..., n] as [m, n].
 Tensor as_matrix(const Tensor& x) {
   return reshape(x, {x.size(-1) == 0 ? 0 : x.numel() / x.size(-1), x.size(-1)});
@@ -92,7 +95,8 @@ Tensor label_losses(const Tensor& logits, const RowLabels& labels, const Tensor&
   Op op(kCrossEntropy, {logits, labels.given});
   const Tensor rows = logits.strides()[1] == 1 ? logits : logits.clone();
   const Shape shape = labels.given.shape();
-  const Tensor loss = op.empty(shape), top = op.empty(shape), log_sum = op.empty(shape);
+  const DType wide = compute_dtype(logits.dtype());
+  const Tensor loss = op.empty(shape), top = op.empty(shape, wide), log_sum = op.empty(shape, wide);
   const auto view = [](const Tensor& w) { return w.defined() ? w.view() : View{}; };
   cross_entropy_fwd(op, rows.view(), labels.given.view(), view(weight), loss.view(), top.view(),
                     log_sum.view(), params);
@@ -125,11 +129,11 @@ Tensor probability_loss(const Tensor& logits, const Tensor& targets, const Cross
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
+Tensor cross_entropy(const Tensor& given_logits, const Tensor& labels, const CrossEntropyOptions& options) {
   TSR_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
             "cross_entropy: label smoothing is ", options.label_smoothing, "; choose 0 to 1");
+  const Tensor logits = widened(given_logits), weight = widened(options.class_weight);
   if (is_floating(labels.dtype())) return probability_loss(logits, labels, options);
-  const Tensor& weight = options.class_weight;
   check_shapes("cross_entropy", "logits", logits, labels, weight);
   const RowLabels rows = checked_labels("cross_entropy", logits, labels, weight, options.ignore_index);
   const CrossEntropyParams params{.smoothing = options.label_smoothing, .ignored = options.ignore_index};
@@ -137,10 +141,10 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
                      labels.shape(), options.reduction);
 }
 
-Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOptions& options) {
-  check_shapes("nll_loss", "log_probs", log_probs, labels, options.class_weight);
-  const RowLabels rows =
-      checked_labels("nll_loss", log_probs, labels, options.class_weight, options.ignore_index);
+Tensor nll_loss(const Tensor& given_log_probs, const Tensor& labels, const NllLossOptions& options) {
+  const Tensor log_probs = widened(given_log_probs), weight = widened(options.class_weight);
+  check_shapes("nll_loss", "log_probs", log_probs, labels, weight);
+  const RowLabels rows = checked_labels("nll_loss", log_probs, labels, weight, options.ignore_index);
   const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
   const Tensor losses = neg(masked_fill(picked, rows.ignored, 0) * rows.weight);
   return reduce_rows("nll_loss", losses, rows.total, labels.shape(), options.reduction);

@@ -5,11 +5,12 @@
 namespace tsr {
 namespace {
 
-const OpInfo kCdist("cdist", true);
+const OpInfo kCdist("cdist", true, CastPolicy::full);
 
 /// a [batch, m, d], b [batch, n, d], dense.
-Tensor batched_cdist(const Tensor& a, const Tensor& b, double p) {
-  Op op(kCdist, {a, b});
+Tensor batched_cdist(const Tensor& given_a, const Tensor& given_b, double p) {
+  Op op(kCdist, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   const Tensor y = op.empty({a.shape()[0], a.shape()[1], b.shape()[1]});
   cdist_fwd(op, a.view(), b.view(), y.view(), p);
   return op.record(
@@ -49,8 +50,10 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis, do
   TSR_CHECK(a.rank() == b.rank(), "cosine_similarity: ", describe(a), " and ", describe(b),
             " differ in rank; unsqueeze() one");
   const auto length = [&](const Tensor& x) { return clamp(norm(x, {axis}, true), epsilon); };
-  const Tensor product = sum(a * b, {axis}, true) / (length(a) * length(b));
-  return squeeze(product, axis);
+  return composed(a, [&](const Tensor& wide_a) {
+    const Tensor wide_b = cast(b, compute_dtype(b.dtype()));
+    return squeeze(sum(wide_a * wide_b, {axis}, true) / (length(wide_a) * length(wide_b)), axis);
+  });
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {

@@ -210,7 +210,7 @@ void finish_row(const Epilogue<T>& epilogue, int64_t row, int64_t width, int64_t
   if (!epilogue.apply) return;
   std::vector<int64_t> offsets(static_cast<std::size_t>(width));
   for (int64_t i = 0; i < width; ++i) offsets[static_cast<std::size_t>(i)] = (row * width + i) * channels;
-  epilogue.apply(epilogue.state, {y, offsets.data(), 0, row * width, width, 0, channels});
+  epilogue.apply(epilogue.state, {y, offsets.data(), 0, row * width, width, 0, channels, 0, offsets.data()});
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace tsr::cpu {
 
 /// Whether the functions below take this convolution, and are faster than a product for each group: groups of
-/// one input channel, with enough of them for vectors to run over.
+/// one input channel, with enough of them for vectors to run over. There are none for 16-bit tensors.
 bool is_depthwise(const Conv2dGeometry& geometry);
 
 /// As conv2d_forward, conv2d_grad_input and conv2d_grad_weight. The epilogue sees rows of pixels.
