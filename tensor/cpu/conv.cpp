@@ -82,8 +82,7 @@ void conv2d_forward(const Conv2dGeometry& g, const S* x, const S* weight, S* y,
                     const Epilogue<Compute<S>>& epilogue) {
   using T = Compute<S>;
   g.check();
-  if constexpr (std::is_same_v<S, T>)
-    if (is_depthwise(g)) return depthwise_forward(g, x, weight, y, epilogue);
+  if (is_depthwise(g)) return depthwise_forward(g, x, weight, y, epilogue);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
     const Patches<S> patches = input_patches(g, x, group, kWidestRows);
@@ -113,8 +112,7 @@ template <class S>
 void conv2d_grad_weight(const Conv2dGeometry& g, const S* grad_y, const S* x, S* grad_weight) {
   using T = Compute<S>;
   g.check();
-  if constexpr (std::is_same_v<S, T>)
-    if (is_depthwise(g)) return depthwise_grad_weight(g, grad_y, x, grad_weight);
+  if (is_depthwise(g)) return depthwise_grad_weight(g, grad_y, x, grad_weight);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
     const Patches<S> patches = input_patches(g, x, group, kWidestDepth);

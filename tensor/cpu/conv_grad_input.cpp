@@ -89,8 +89,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
 template <class S>
 void conv2d_grad_input(const Conv2dGeometry& g, const S* grad_y, const S* weight, S* grad_x) {
   g.check();
-  if constexpr (std::is_same_v<S, Compute<S>>)
-    if (is_depthwise(g)) return depthwise_grad_input(g, grad_y, weight, grad_x);
+  if (is_depthwise(g)) return depthwise_grad_input(g, grad_y, weight, grad_x);
   for (int64_t group = 0; group < g.groups; ++group) {
     for (const Phase& y : phases(g.in_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h)) {
       for (const Phase& x : phases(g.in_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w)) {
