@@ -122,9 +122,14 @@ Tensor probability_loss(const Tensor& logits, const Tensor& targets, const Cross
             describe(logits), " and probabilities ", describe(targets), " differ in shape");
   const auto classes = static_cast<double>(logits.size(-1));
   const double smoothing = options.label_smoothing;
-  Tensor t = smoothing > 0 ? targets * (1 - smoothing) + smoothing / classes : targets;
-  if (options.class_weight.defined()) t = t * options.class_weight.detach();
-  return reduced("cross_entropy", neg(sum(t * log_softmax(logits), {-1})), options.reduction);
+  return composed(logits, targets, [&](const Tensor& wide, const Tensor& given) {
+    Tensor t = smoothing > 0 ? given * (1 - smoothing) + smoothing / classes : given;
+    if (options.class_weight.defined()) {
+      const Tensor weight = options.class_weight.detach();
+      t = t * cast(weight, compute_dtype(weight.dtype()));
+    }
+    return reduced("cross_entropy", neg(sum(t * log_softmax(wide), {-1})), options.reduction);
+  });
 }
 
 }  // namespace
