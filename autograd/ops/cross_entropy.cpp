@@ -74,7 +74,7 @@ Tensor reduce_rows(const char* op, const Tensor& losses, double total, const Sha
   TSR_CHECK(shape.numel() > 0, op, ": there are no rows to average");
   TSR_CHECK(total > 0, op, ": all ", shape.numel(),
             " rows are ignored or weigh 0; there is nothing to average");
-  return sum(losses) / total;
+  return composed(losses, [&](const Tensor& wide) { return sum(wide) / total; });
 }
 
 /// What a row's loss weighs log softmax with, [m, n]: the kernels' t.
@@ -147,12 +147,15 @@ Tensor cross_entropy(const Tensor& given_logits, const Tensor& labels, const Cro
 }
 
 Tensor nll_loss(const Tensor& given_log_probs, const Tensor& labels, const NllLossOptions& options) {
-  const Tensor log_probs = widened(given_log_probs), weight = widened(options.class_weight);
-  check_shapes("nll_loss", "log_probs", log_probs, labels, weight);
-  const RowLabels rows = checked_labels("nll_loss", log_probs, labels, weight, options.ignore_index);
-  const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
-  const Tensor losses = neg(masked_fill(picked, rows.ignored, 0) * rows.weight);
-  return reduce_rows("nll_loss", losses, rows.total, labels.shape(), options.reduction);
+  return composed(given_log_probs, [&](const Tensor& log_probs) {
+    const Tensor& given = options.class_weight;
+    const Tensor weight = given.defined() ? cast(given, compute_dtype(given.dtype())) : Tensor();
+    check_shapes("nll_loss", "log_probs", log_probs, labels, weight);
+    const RowLabels rows = checked_labels("nll_loss", log_probs, labels, weight, options.ignore_index);
+    const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
+    const Tensor losses = neg(masked_fill(picked, rows.ignored, 0) * rows.weight);
+    return reduce_rows("nll_loss", losses, rows.total, labels.shape(), options.reduction);
+  });
 }
 
 }  // namespace tsr

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "nn/state.h"
+#include "nn/torch_state.h"
 #include "tensor/random.h"
 
 namespace tsr::test {
