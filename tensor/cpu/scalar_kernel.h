@@ -56,7 +56,7 @@ struct ScalarLoop<Functor, Kernel<void(Context&, View, Rest...)>> {
 };
 
 template <class Functor, class Slot>
-struct ScalarKernel<Functor, Pointwise<Slot>> : ScalarKernel<Functor, Slot> {};
+struct ScalarLoop<Functor, Pointwise<Slot>> : ScalarLoop<Functor, Slot> {};
 
 }  // namespace tsr
 
