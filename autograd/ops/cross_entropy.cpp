@@ -59,8 +59,8 @@ void check_shapes(const char* op, const char* scores_name, const Tensor& scores,
             describe(class_weight));
 }
 
-/// Autocast at the door of a loss: what is made of labels has the scores' dtype.
-Tensor widened(const Tensor& x) { return cast_inputs(CastPolicy::full, {x})[0]; }
+/// x in compute_dtype; undefined stays undefined.
+Tensor widened(const Tensor& x) { return x.defined() ? cast(x, compute_dtype(x.dtype())) : Tensor(); }
 
 /// x [..., n] as [m, n].
 Tensor as_matrix(const Tensor& x) {
@@ -95,8 +95,7 @@ Tensor label_losses(const Tensor& logits, const RowLabels& labels, const Tensor&
   Op op(kCrossEntropy, {logits, labels.given});
   const Tensor rows = logits.strides()[1] == 1 ? logits : logits.clone();
   const Shape shape = labels.given.shape();
-  const DType wide = compute_dtype(logits.dtype());
-  const Tensor loss = op.empty(shape), top = op.empty(shape, wide), log_sum = op.empty(shape, wide);
+  const Tensor loss = op.empty(shape), top = op.empty(shape), log_sum = op.empty(shape);
   const auto view = [](const Tensor& w) { return w.defined() ? w.view() : View{}; };
   cross_entropy_fwd(op, rows.view(), labels.given.view(), view(weight), loss.view(), top.view(),
                     log_sum.view(), params);
@@ -124,10 +123,7 @@ Tensor probability_loss(const Tensor& logits, const Tensor& targets, const Cross
   const double smoothing = options.label_smoothing;
   return composed(logits, targets, [&](const Tensor& wide, const Tensor& given) {
     Tensor t = smoothing > 0 ? given * (1 - smoothing) + smoothing / classes : given;
-    if (options.class_weight.defined()) {
-      const Tensor weight = options.class_weight.detach();
-      t = t * cast(weight, compute_dtype(weight.dtype()));
-    }
+    if (options.class_weight.defined()) t = t * widened(options.class_weight.detach());
     return reduced("cross_entropy", neg(sum(t * log_softmax(wide), {-1})), options.reduction);
   });
 }
@@ -137,19 +133,20 @@ Tensor probability_loss(const Tensor& logits, const Tensor& targets, const Cross
 Tensor cross_entropy(const Tensor& given_logits, const Tensor& labels, const CrossEntropyOptions& options) {
   TSR_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
             "cross_entropy: label smoothing is ", options.label_smoothing, "; choose 0 to 1");
-  const Tensor logits = widened(given_logits), weight = widened(options.class_weight);
-  if (is_floating(labels.dtype())) return probability_loss(logits, labels, options);
-  check_shapes("cross_entropy", "logits", logits, labels, weight);
-  const RowLabels rows = checked_labels("cross_entropy", logits, labels, weight, options.ignore_index);
-  const CrossEntropyParams params{.smoothing = options.label_smoothing, .ignored = options.ignore_index};
-  return reduce_rows("cross_entropy", label_losses(as_matrix(logits), rows, weight, params), rows.total,
-                     labels.shape(), options.reduction);
+  if (is_floating(labels.dtype())) return probability_loss(given_logits, labels, options);
+  return composed(given_logits, [&](const Tensor& logits) {
+    const Tensor weight = widened(options.class_weight);
+    check_shapes("cross_entropy", "logits", logits, labels, weight);
+    const RowLabels rows = checked_labels("cross_entropy", logits, labels, weight, options.ignore_index);
+    const CrossEntropyParams params{.smoothing = options.label_smoothing, .ignored = options.ignore_index};
+    return reduce_rows("cross_entropy", label_losses(as_matrix(logits), rows, weight, params), rows.total,
+                       labels.shape(), options.reduction);
+  });
 }
 
 Tensor nll_loss(const Tensor& given_log_probs, const Tensor& labels, const NllLossOptions& options) {
   return composed(given_log_probs, [&](const Tensor& log_probs) {
-    const Tensor& given = options.class_weight;
-    const Tensor weight = given.defined() ? cast(given, compute_dtype(given.dtype())) : Tensor();
+    const Tensor weight = widened(options.class_weight);
     check_shapes("nll_loss", "log_probs", log_probs, labels, weight);
     const RowLabels rows = checked_labels("nll_loss", log_probs, labels, weight, options.ignore_index);
     const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
