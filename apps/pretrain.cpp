@@ -43,7 +43,7 @@ class Run {
   bool done() const { return trainer_->steps_done() == total_steps_; }
 
   PretrainOptions options_;
-  DType dtype_;
+  Precision precision_;
   const MethodInfo& method_info_;
   DatasetPtr dataset_;
   ModelInfo model_info_;
@@ -60,7 +60,7 @@ class Run {
 
 Run::Run(PretrainOptions options)
     : options_(std::move(options)),
-      dtype_(dtype_of_precision(options_.config.precision)),
+      precision_(precision_from_name(options_.config.precision)),
       method_info_(find_method(options_.config.method)),
       progress_(options_.quiet) {
   RunConfig& config = options_.config;
@@ -72,7 +72,8 @@ Run::Run(PretrainOptions options)
   trainer_ = std::make_unique<Trainer>(*method_,
                                        TrainerOptions{.batch_size = config.batch_size,
                                                       .steps_per_epoch = loader_->batches_per_epoch(),
-                                                      .total_steps = total_steps_},
+                                                      .total_steps = total_steps_,
+                                                      .compute = precision_.compute},
                                        config.settings);
   config.settings.check_all_read();
   folder_.emplace(options_.out, options_.resume, describe_run());
@@ -94,7 +95,7 @@ void Run::make_method() {
   if (!config.from.empty()) load_encoder_weights(*model.encoder, config.from);
   model_info_ = std::move(model.info);
   method_ = tsr::make_method(method_info_, std::move(model.encoder), config.settings, config.seed);
-  method_->to(dtype_);
+  method_->to(precision_.parameters);
 }
 
 void Run::make_loader() {
@@ -161,7 +162,7 @@ PretrainSummary Run::train() {
 
 void Run::step() {
   Batch batch = loader_->next();
-  for (Tensor& view : batch.views) view = view.to(dtype_);
+  for (Tensor& view : batch.views) view = view.to(precision_.parameters);
   const StepReport report = trainer_->step(batch);
   summary_.images += batch.ids.numel();
   summary_.loss = report.loss;
@@ -178,6 +179,10 @@ void Run::log(const StepReport& report, const Batch& batch) {
                               {"collapsed_loss", summary_.collapsed_loss},
                               {"learning_rate", report.learning_rate},
                               {"gradient_norm", report.gradient_norm}};
+  if (report.loss_scale) {
+    line["loss_scale"] = *report.loss_scale;
+    line["skipped"] = report.skipped;
+  }
   if ((step - 1) % kCollapseEvery == 0 || done()) {
     summary_.collapse = measure_collapse(method_->embeddings);
     line["embedding_std"] = summary_.collapse->std;

@@ -73,7 +73,7 @@ std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int6
 
 Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_name, TensorMap views,
                const std::string& views_name)
-    : views_(std::move(views)), dtype_(dtype_of_precision(o.precision)) {
+    : views_(std::move(views)), dtype_(precision_from_name(o.precision).parameters) {
   const Shape shape = check_views(find_method(o.method), views_, views_name);
   steps_ = shape[0];
   method_ = build(o, shape[2], shape[3]);
@@ -82,7 +82,8 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
       std::make_unique<Trainer>(*method_,
                                 TrainerOptions{.batch_size = shape[1],
                                                .steps_per_epoch = steps_per_epoch_,
-                                               .total_steps = o.settings.integer("total_steps", steps_, 1)},
+                                               .total_steps = o.settings.integer("total_steps", steps_, 1),
+                                               .compute = precision_from_name(o.precision).compute},
                                 o.settings);
   o.settings.check_all_read();
   method_->to(dtype_);

@@ -21,8 +21,13 @@ struct Options {
 
 void print_step(std::int64_t step, const StepReport& report) {
   // 17 significant digits: the reader gets the same double.
-  std::printf("{\"step\": %lld, \"loss\": %.17g, \"gradient_norm\": %.17g}\n", static_cast<long long>(step),
-              report.loss, report.gradient_norm);
+  std::printf("{\"step\": %lld, \"loss\": %.17g, \"gradient_norm\": ", static_cast<long long>(step),
+              report.loss);
+  if (report.skipped) {
+    std::puts("null}");  // a float16 gradient overflowed
+  } else {
+    std::printf("%.17g}\n", report.gradient_norm);
+  }
   std::fflush(stdout);
 }
 
@@ -54,7 +59,7 @@ void add_replay_command(CLI::App& app) {
       ->type_name("V.safetensors");
   command->add_option("--arch", o->replay.arch, joined(encoder_names()) + " (default resnet18)")
       ->type_name("A");
-  command->add_option("--precision", o->replay.precision, "fp64 (default), fp32")->type_name("P");
+  command->add_option("--precision", o->replay.precision, "fp64 (default), fp32, bf16, fp16")->type_name("P");
   command->add_option("--set", o->settings, "a setting of the encoder, the method or its training")
       ->type_name("key=value")
       ->type_size(1)

@@ -93,10 +93,12 @@ json read_layer(const std::filesystem::path& file) {
   return layer;
 }
 
-DType dtype_of_precision(const std::string& precision) {
-  if (precision == "fp32") return float32;
-  if (precision == "fp64") return float64;
-  throw InputError(text("--precision: '", precision, "' is not available on the cpu; choose fp32 or fp64"));
+Precision precision_from_name(const std::string& name) {
+  if (name == "fp32") return {float32, float32};
+  if (name == "fp64") return {float64, float64};
+  if (name == "bf16") return {float32, bfloat16};
+  if (name == "fp16") return {float32, float16};
+  throw InputError(text("--precision: '", name, "' is unknown; choose fp32, fp64, bf16 or fp16"));
 }
 
 json to_json(const RunConfig& c) {

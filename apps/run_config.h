@@ -38,8 +38,13 @@ nlohmann::json read_layer(const std::filesystem::path& file);
 const nlohmann::json& find_preset(const std::string& name);
 std::vector<std::string> preset_names();
 
-/// float32 or float64; throws InputError for what the CPU doesn't compute in.
-DType dtype_of_precision(const std::string& precision);
+/// What a precision's name stands for.
+struct Precision {
+  DType parameters;  ///< of weights and their gradients, batches and statistics
+  DType compute;     ///< of the forward; where it isn't that of the parameters, by autocast
+};
+/// fp32, fp64, bf16 or fp16; throws InputError for another name.
+Precision precision_from_name(const std::string& name);
 
 /// All fields, and all settings read so far with their effective values.
 nlohmann::json to_json(const RunConfig& config);

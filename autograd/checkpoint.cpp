@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "autograd/autocast.h"
 #include "autograd/tape.h"
 #include "tensor/random.h"
 
@@ -65,6 +66,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   void fill(Slot& slot, const Tensor& tensor, const char* op) const;
 
   Function function_;
+  DType autocast_ = float32;  ///< autocast as it was at first
   std::vector<SavedTensor> inputs_;
   std::vector<bool> input_needs_grad_;
   DrawLog draws_;
@@ -105,6 +107,8 @@ Tensors Segment::run(const Tensors& inputs) {
   auto segments = running;
   segments.push_back(this);
   const Running scope(std::move(segments));
+  autocast_ = Autocast::dtype();
+  const IsolatedAutocast autocast(autocast_);
   const RecordDraws record(draws_);
   Tensors outputs = function_(inputs);
   complete_ = true;
@@ -170,7 +174,11 @@ Tensors Segment::inputs_again() const {
 /// The state of a segment whose function runs again.
 struct Segment::Recomputing {
   explicit Recomputing(Segment& segment)
-      : segment(segment), alone({&segment}), replay(segment.draws_), first(segment.first_sequence_) {
+      : segment(segment),
+        alone({&segment}),
+        replay(segment.draws_),
+        autocast(segment.autocast_),
+        first(segment.first_sequence_) {
     segment.recomputing_ = true;
     segment.next_slot_ = 0;
     segment.first_sequence_ = sequence_now();
@@ -188,6 +196,7 @@ struct Segment::Recomputing {
   GradMode recording{true};
   Running alone;
   ReplayDraws replay;
+  IsolatedAutocast autocast;
   std::uint64_t first;
 };
 

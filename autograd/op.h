@@ -1,13 +1,17 @@
 #pragma once
 // Op: the one door through which every differentiable op enters.
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "autograd/autocast.h"
 #include "autograd/node.h"
+#include "autograd/ops.h"
 #include "autograd/tape.h"
 #include "tensor/kernels.h"
 
@@ -16,9 +20,11 @@ namespace tsr {
 /// What is known of an op besides its code. One at namespace scope in the op's file; constructing it enters
 /// the op in the list that tests walk.
 struct OpInfo {
-  explicit OpInfo(const char* name, bool once_differentiable = false);
+  explicit OpInfo(const char* name, bool once_differentiable = false, CastPolicy policy = CastPolicy::keep);
+  OpInfo(const char* name, CastPolicy policy) : OpInfo(name, false, policy) {}
   const char* name;
   bool once_differentiable;
+  CastPolicy policy;
 
   static const std::vector<const OpInfo*>& all();
 };
@@ -34,7 +40,12 @@ class Op {
   };
 
   /// Throws Error when an input is undefined, when devices differ, or when floating inputs differ in dtype.
+  /// What operator[] shows must outlive the op.
   Op(const OpInfo& info, std::initializer_list<Input> inputs);
+
+  /// Input `i`, cast where the op's policy says so. An op whose policy casts (widest, low, full) goes on with
+  /// these in place of what it was given.
+  const Tensor& operator[](std::size_t i) const { return *inputs_[i]; }
 
   const char* name() const { return info_.name; }
   Context& context() { return context_; }
@@ -60,15 +71,28 @@ class Op {
   }
 
  private:
+  static constexpr std::size_t kShown = 4;  ///< inputs that operator[] shows
+
+  void enter(std::span<const Input> inputs);
   void attach(const Tensor& output, Backward backward);
   void check(const Tensor& output) const;
 
   const OpInfo& info_;
+  Tensors cast_;  ///< the inputs as the policy wants them; empty where they stay as they were given
+  std::array<const Tensor*, kShown> inputs_{};
   Context context_;
   DType dtype_;
   std::shared_ptr<Node> node_;  ///< null when no input needs a gradient
   Tensors watched_;             ///< the inputs, in anomaly mode
 };
+
+/// A composed op f(x) in compute_dtype: for x of low precision the result is rounded once, at its end (and
+/// under autocast, where float32 goes on, not at all).
+template <class F>
+Tensor composed(const Tensor& x, F&& f) {
+  const Tensor y = f(cast(x, compute_dtype(x.dtype())));
+  return Autocast::enabled() ? y : cast(y, x.dtype());
+}
 
 /// Throws Error when `tensor` takes part in a tape that an in-place change by `op` would falsify.
 void check_in_place(const char* op, const Tensor& tensor);

@@ -40,7 +40,7 @@ Tensor fmod(const Tensor& a, const Tensor& b);
 Tensor remainder(const Tensor& a, const Tensor& b);
 /// x moved into [low, high]; either bound may be left out. The gradient passes between them, not on them.
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high = {});
-/// x in another dtype; the gradient comes back in x's.
+/// x in another dtype (x itself when it has that); the gradient comes back in x's.
 Tensor cast(const Tensor& x, DType dtype);
 /// A number as a tensor of x's dtype and device; throws Error when that is an integer type that can't hold
 /// it.
@@ -335,7 +335,8 @@ struct BatchNormOptions {
 };
 /// y = act((x - mean)/√(var + ε)·weight + bias + residual), statistics over all axes but the last, over all
 /// processes of the group. weight, bias, residual may be undefined. The running variance is the unbiased one,
-/// as in PyTorch. Differentiable once in training. (Ioffe & Szegedy 2015.)
+/// as in PyTorch. Statistics are float32 for x of low precision, and weight and bias may be.
+/// Differentiable once in training. (Ioffe & Szegedy 2015.)
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options, const Tensor& residual = {});
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "autograd/anomaly.h"
+#include "autograd/autocast.h"
 #include "autograd/hooks.h"
 #include "autograd/ops.h"
 
@@ -30,7 +31,8 @@ Walk::Walk(BackwardOptions options, const Tensors& targets) : options_(options),
 }
 
 void Walk::run(const Tensors& outputs, Tensors grads) {
-  GradMode mode(options_.create_graph);
+  const GradMode mode(options_.create_graph);
+  const Autocast off(float32);
   // held for the whole walk: a hook may let go of the last handle outside
   std::vector<std::shared_ptr<Node>> roots;
   for (const Tensor& output : outputs) roots.push_back(find_node(output));

@@ -7,7 +7,7 @@ file(GLOB TESSERA_HEADERS CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
 list(FILTER TESSERA_HEADERS EXCLUDE REGEX "-inl\\.h$|^tensor/cpu/targets\\.h$")
 target_sources(tessera PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${TESSERA_HEADERS})
 
-set(TESSERA_TESTING_SOURCES ops/op_case.cpp ops/op_check.cpp support/program.cpp)
+set(TESSERA_TESTING_SOURCES ops/low_precision_check.cpp ops/op_case.cpp ops/op_check.cpp support/program.cpp)
 list(TRANSFORM TESSERA_TESTING_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/tests/)
 set(TESSERA_TESTING_HEADERS tests/ops/op_case.h tests/ops/op_check.h tests/support/program.h)
 add_library(tessera-testing STATIC ${TESSERA_TESTING_SOURCES})

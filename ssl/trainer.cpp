@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/autocast.h"
 #include "autograd/ops.h"
 
 namespace tsr {
@@ -75,7 +76,8 @@ Batch part_of(const Batch& batch, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settings) : method_(method) {
+Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settings)
+    : method_(method), compute_(options.compute) {
   const std::string kind = settings.choice("optimizer", "lars", {"lars", "sgd", "adam", "adamw"});
   optimizer_ = make_optimizer(method, kind, options, settings);
   schedule_ = make_schedule(options, kind, settings);
@@ -86,6 +88,14 @@ Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settin
   accumulate_ = settings.integer("accumulate", 1, 1);
   TSR_CHECK_INPUT(options.batch_size % accumulate_ == 0, "setting accumulate=", accumulate_,
                   ": doesn't divide the batch of ", options.batch_size);
+  if (compute_ == float16)
+    scaler_.emplace(GradScalerOptions{.initial_scale = settings.real("loss_scale", 65536, 1, 1e30),
+                                      .growth_interval = settings.integer("loss_scale_interval", 2000, 1)});
+}
+
+Tensor Trainer::compute_loss(const Batch& batch) {
+  const Autocast guard(compute_);
+  return method_.loss(batch);
 }
 
 StepReport Trainer::step(const Batch& batch) {
@@ -93,10 +103,17 @@ StepReport Trainer::step(const Batch& batch) {
   method_.draws.begin_step(step_);
   StepReport report;
   report.samples_per_loss = batch.views.front().size(0) / accumulate_;
+  if (scaler_) report.loss_scale = scaler_->current_scale();
   report.loss = backward(batch);
+  if (scaler_) scaler_->unscale_(*optimizer_);
   report.gradient_norm = clip();
   report.learning_rate = schedule_(step_);
-  optimizer_->step(report.learning_rate);
+  if (scaler_) {
+    report.skipped = !scaler_->step(*optimizer_, report.learning_rate);
+    scaler_->update();
+  } else {
+    optimizer_->step(report.learning_rate);
+  }
   method_.after_step();
   ++step_;
   return report;
@@ -108,12 +125,12 @@ double Trainer::backward(const Batch& batch) {
             accumulate_, " parts; see the setting accumulate");
   double total = 0;
   for (std::int64_t i = 0; i < accumulate_; ++i) {
-    Tensor loss = method_.loss(accumulate_ == 1 ? batch : part_of(batch, i * part, (i + 1) * part));
+    Tensor loss = compute_loss(accumulate_ == 1 ? batch : part_of(batch, i * part, (i + 1) * part));
     const double value = loss.item();
     TSR_CHECK(std::isfinite(value), "training: the loss is ", value, " at step ", step_,
               "; lower the learning rate or raise the temperature");
     if (accumulate_ > 1) loss = loss / static_cast<double>(accumulate_);
-    loss.backward();
+    (scaler_ ? scaler_->scale(loss) : loss).backward();
     total += value;
   }
   return total / static_cast<double>(accumulate_);
@@ -130,6 +147,7 @@ void Trainer::state(State& s) {
   s.module("method", method_);
   s.child("draws", method_.draws);
   s.child("optimizer", *optimizer_);
+  if (scaler_) s.child("scaler", *scaler_);
   s.generator("layers", layer_generator());
   s.integer("step", step_);
 }

@@ -2,7 +2,9 @@
 // Trainer: one optimisation step after another, and all that must survive between them.
 
 #include <memory>
+#include <optional>
 
+#include "nn/grad_scaler.h"
 #include "nn/optim.h"
 #include "ssl/method.h"
 
@@ -13,6 +15,8 @@ struct TrainerOptions {
   std::int64_t batch_size = 256;
   std::int64_t steps_per_epoch = 1;
   std::int64_t total_steps = 1;
+  DType compute =
+      float32;  ///< bfloat16 or float16: the loss is computed under autocast in it; else no autocast
 };
 
 struct StepReport {
@@ -20,6 +24,8 @@ struct StepReport {
   double gradient_norm = 0;  ///< before clipping
   double learning_rate = 0;
   std::int64_t samples_per_loss = 0;  ///< that each call of the method's loss saw
+  std::optional<double> loss_scale;   ///< that this step's gradients were computed with; in float16 alone
+  bool skipped = false;               ///< a gradient wasn't finite, so no parameter has moved
 };
 
 /// Settings read:
@@ -38,6 +44,7 @@ struct StepReport {
 ///                     their gradients add up to that of the mean of the parts' losses. For a loss that is a
 ///                     mean over samples this is the gradient of the whole batch; batch norm, and a
 ///                     contrastive loss with its negatives, see one part at a time.
+///   loss_scale        65536, of float16: where it starts; loss_scale_interval (2000): steps until it grows
 class Trainer {
  public:
   Trainer(Method& method, const TrainerOptions& options, Settings& settings);
@@ -49,11 +56,14 @@ class Trainer {
   void state(State& s);
 
  private:
+  Tensor compute_loss(const Batch& batch);
   double backward(const Batch& batch);
   double clip();
 
   Method& method_;
+  DType compute_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<GradScaler> scaler_;  ///< for float16
   CosineSchedule schedule_;
   double clip_norm_ = 0, clip_each_norm_ = 0;
   std::int64_t accumulate_ = 1;

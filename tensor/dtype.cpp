@@ -35,15 +35,6 @@ DType dtype_from_name(std::string_view name) {
 
 std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
 
-BFloat16::BFloat16(float value) {
-  const auto word = std::bit_cast<std::uint32_t>(value);
-  if ((word & 0x7fffffffu) > 0x7f800000u) {
-    bits = static_cast<std::uint16_t>((word >> 16) | 0x40u);  // keep a NaN a (quiet) NaN
-  } else {
-    bits = static_cast<std::uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
-  }
-}
-
 Float16::Float16(float value) {
   const auto word = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((word >> 16) & 0x8000u);
@@ -59,18 +50,6 @@ Float16::Float16(float value) {
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     bits = static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
   }
-}
-
-Float16::operator float() const {
-  const std::uint32_t sign = std::uint32_t{bits & 0x8000u} << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1fu;
-  const std::uint32_t mantissa = bits & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent == 0) {
-    const float value = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
 }
 
 }  // namespace tsr

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string_view>
+#include <type_traits>
 
 #include "tensor/error.h"
 
@@ -29,13 +30,22 @@ std::string_view name_of(DType dtype);
 /// The inverse of name_of; throws Error for an unknown name.
 DType dtype_from_name(std::string_view name);
 bool is_floating(DType dtype);
+/// bfloat16 and float16: dtypes to store values in, which are computed with in float32.
+constexpr bool is_low_precision(DType dtype) { return dtype == bfloat16 || dtype == float16; }
+/// The dtype that values of this one are computed in: float32 for low precision, else itself.
+constexpr DType compute_dtype(DType dtype) { return is_low_precision(dtype) ? float32 : dtype; }
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
 /// bfloat16: the upper half of a float32, rounded to nearest even.
 struct BFloat16 {
   std::uint16_t bits = 0;
   BFloat16() = default;
-  BFloat16(float value);
+  BFloat16(float value) {
+    const auto word = std::bit_cast<std::uint32_t>(value);
+    const bool nan = (word & 0x7fffffffu) > 0x7f800000u;  // stays a (quiet) NaN
+    bits =
+        static_cast<std::uint16_t>(nan ? (word >> 16) | 0x40u : (word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
+  }
   operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 };
 
@@ -44,7 +54,14 @@ struct Float16 {
   std::uint16_t bits = 0;
   Float16() = default;
   Float16(float value);
-  operator float() const;
+  operator float() const {
+    const std::uint32_t sign = std::uint32_t{bits & 0x8000u} << 16;
+    const std::uint32_t magnitude = std::uint32_t{bits & 0x7fffu} << 13;
+    // a power of two moves the exponent to float32's bias and makes subnormals normal
+    const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
+    const std::uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0;  // infinity and NaN
+    return std::bit_cast<float>(sign | finite | special);
+  }
 };
 
 template <class T>
@@ -83,6 +100,10 @@ struct DTypeOf<bool> {
 };
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
+
+/// The C++ type of compute_dtype.
+template <class T>
+using Compute = std::conditional_t<is_low_precision(dtype_of<T>), float, T>;
 
 /// Calls body(T{}) with T the C++ type of dtype.
 template <class Body>

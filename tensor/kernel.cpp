@@ -12,7 +12,9 @@ std::vector<KernelSlot*>& slots() {
 
 }  // namespace
 
-KernelSlot::KernelSlot(const char* name) : name_(name) { slots().push_back(this); }
+KernelSlot::KernelSlot(const char* name, bool widens) : name_(name), widens_(widens) {
+  slots().push_back(this);
+}
 
 const std::vector<KernelSlot*>& KernelSlot::all() { return slots(); }
 

@@ -8,18 +8,22 @@
 
 #include "tensor/context.h"
 #include "tensor/view.h"
+#include "tensor/widening.h"
 
 namespace tsr {
 
 /// The part of a slot that doesn't depend on its signature: its name and who is registered.
 class KernelSlot {
  public:
-  explicit KernelSlot(const char* name);
+  /// `widens`: on the CPU the kernel for float32 serves bfloat16 and float16 too, unless they have their own.
+  explicit KernelSlot(const char* name, bool widens = false);
   KernelSlot(const KernelSlot&) = delete;
   KernelSlot& operator=(const KernelSlot&) = delete;
 
   const char* name() const { return name_; }
-  bool has(Device device, DType dtype) const { return table_[index(device, dtype)] != nullptr; }
+  bool has(Device device, DType dtype) const {
+    return table_[index(device, dtype)] != nullptr || widens(device, dtype);
+  }
   bool has(Device device) const;
   /// "cpu float32, float64".
   std::string available() const;
@@ -33,12 +37,11 @@ class KernelSlot {
  protected:
   using Erased = void (*)();
   void add(Device device, DType dtype, Erased function, const char* variant);
-  Erased find(Device device, DType dtype) const {
-    const Erased function = table_[index(device, dtype)];
-    if (function == nullptr) [[unlikely]]
-      fail_missing(device, dtype);
-    return function;
+  Erased find(Device device, DType dtype) const { return table_[index(device, dtype)]; }
+  bool widens(Device device, DType dtype) const {
+    return widens_ && device == Device::cpu && is_low_precision(dtype) && table_[index(device, float32)];
   }
+  [[noreturn]] void fail_missing(Device device, DType dtype) const;
 
  private:
   struct Variant {
@@ -50,9 +53,9 @@ class KernelSlot {
   static std::size_t index(Device device, DType dtype) {
     return static_cast<std::size_t>(device) * kDTypeCount + static_cast<std::size_t>(dtype);
   }
-  [[noreturn]] void fail_missing(Device device, DType dtype) const;
 
   const char* name_;
+  bool widens_;
   std::array<Erased, std::size_t{kDeviceCount} * kDTypeCount> table_{};
   std::vector<Variant> variants_;
 };
@@ -61,19 +64,80 @@ template <class Signature>
 class Kernel;
 
 /// A slot for functions void(Context&, View first, …). The dtype of `first` picks the function.
+///
+/// A signature that marks its results as `Out` (the functions themselves take View) serves bfloat16 and
+/// float16 by the kernel for float32: operands are widened and results rounded once, block by block when the
+/// slot is Pointwise.
 template <class... Args>
 class Kernel<void(Context&, View, Args...)> : public KernelSlot {
+  template <class T>
+  using Plain = std::conditional_t<std::is_same_v<T, Out>, View, T>;
+  static constexpr bool kHasResults = (std::is_same_v<Args, Out> || ...);
+
  public:
-  using Function = void (*)(Context&, View, Args...);
-  using KernelSlot::KernelSlot;
+  using Function = void (*)(Context&, View, Plain<Args>...);
+  explicit Kernel(const char* name, Locality locality = Locality::whole)
+      : KernelSlot(name, kHasResults), locality_(locality) {}
 
   /// The first variant registered for a device and dtype is the default.
   void add(Device device, DType dtype, Function function, const char* variant = "default") {
     KernelSlot::add(device, dtype, reinterpret_cast<Erased>(function), variant);
   }
-  void operator()(Context& context, View first, Args... rest) const {
-    reinterpret_cast<Function>(find(context.device(), first.dtype))(context, first, rest...);
+  void operator()(Context& context, View first, Plain<Args>... rest) const {
+    if (const Erased own = find(context.device(), first.dtype)) [[likely]]
+      return call(own, context, first, rest...);
+    if (!widens(context.device(), first.dtype)) fail_missing(context.device(), first.dtype);
+    if constexpr (kHasResults) widened(context, first, rest...);
   }
+
+ private:
+  static void call(Erased function, Context& context, View first, Plain<Args>... rest) {
+    reinterpret_cast<Function>(function)(context, first, rest...);
+  }
+
+  void widened(Context& context, View first, Plain<Args>... rest) const {
+    const Erased function = find(context.device(), float32);
+    const auto blocks =
+        locality_ == Locality::pointwise ? WideningBlocks(result<Args...>(rest...)) : WideningBlocks();
+    blocks.run([&](std::int64_t block) {
+      Context own(context.device());
+      Widening wide(own);
+      call(function, own, wide.read(blocks.part(first, block)), stand_in<Args>(wide, blocks, block, rest)...);
+      wide.round();
+    });
+  }
+  template <class T>
+  static decltype(auto) stand_in(Widening& wide, const WideningBlocks& blocks, std::int64_t block,
+                                 const Plain<T>& argument) {
+    if constexpr (std::is_same_v<T, Out>) {
+      return wide.write(blocks.part(argument, block));
+    } else if constexpr (std::is_same_v<T, View>) {
+      return wide.read(blocks.part(argument, block));
+    } else {
+      return (argument);
+    }
+  }
+  /// The last of the results.
+  template <class... T>
+  static View result(const Plain<T>&... arguments) {
+    View last;
+    ((std::is_same_v<T, Out> ? void(last = as_view(arguments)) : void()), ...);
+    return last;
+  }
+  static View as_view(const View& view) { return view; }
+  template <class T>
+  static View as_view(const T&) {
+    return {};
+  }
+
+  Locality locality_;
+};
+
+/// A slot of this type whose results depend on the operands' elements at the same place alone: widening then
+/// needs no copy of a whole tensor.
+template <class Slot>
+struct Pointwise : Slot {
+  explicit Pointwise(const char* name) : Slot(name, Locality::pointwise) {}
 };
 
 /// Registers function templates: `const Register<float, double> r(softmax_fwd, Device::cpu, [](auto type) {

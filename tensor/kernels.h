@@ -6,6 +6,10 @@
 //                              rows   the last axis is dense, the others any
 //                              dense  row-major without gaps
 // Kernels write their outputs and allocate nothing but Context::workspace. Shapes are checked by the op.
+//
+// A slot whose signature marks its results as `Out` has bfloat16 and float16 through its kernel for float32,
+// a Pointwise one without a float32 copy of a whole tensor (tensor/kernel.h). Where the first view is of low
+// precision the others may be float32: statistics and parameters of a norm are.
 
 #include <cstdint>
 
@@ -27,51 +31,53 @@ inline Kernel<void(Context&, View y, std::uint64_t seed, std::uint64_t draw, dou
 inline Kernel<void(Context&, View y, std::uint64_t seed, std::uint64_t draw, double mean, double std)>
     normal_fwd{"normal_fwd"};
 /// x, y dense: y[i] = x[i] / (1 - p) where word i (lanes as above) is at least p·2^32, else 0.
-inline Kernel<void(Context&, View x, View y, std::uint64_t seed, std::uint64_t draw, double p)> dropout_fwd{
+inline Kernel<void(Context&, View x, Out y, std::uint64_t seed, std::uint64_t draw, double p)> dropout_fwd{
     "dropout_fwd"};
 
 // ---- pointwise: x, a, b any, broadcast to y's shape by the op; y dense ----
-using UnaryKernel = Kernel<void(Context&, View x, View y)>;
-inline UnaryKernel neg_fwd{"neg_fwd"}, exp_fwd{"exp_fwd"}, log_fwd{"log_fwd"}, sqrt_fwd{"sqrt_fwd"},
-    abs_fwd{"abs_fwd"}, sign_fwd{"sign_fwd"}, relu_fwd{"relu_fwd"}, sigmoid_fwd{"sigmoid_fwd"},
-    tanh_fwd{"tanh_fwd"};
-inline UnaryKernel square_fwd{"square_fwd"}, rsqrt_fwd{"rsqrt_fwd"}, reciprocal_fwd{"reciprocal_fwd"},
-    floor_fwd{"floor_fwd"}, ceil_fwd{"ceil_fwd"}, trunc_fwd{"trunc_fwd"};
+using UnaryKernel = Kernel<void(Context&, View x, Out y)>;
+inline Pointwise<UnaryKernel> neg_fwd{"neg_fwd"}, exp_fwd{"exp_fwd"}, log_fwd{"log_fwd"},
+    sqrt_fwd{"sqrt_fwd"}, abs_fwd{"abs_fwd"}, sign_fwd{"sign_fwd"}, relu_fwd{"relu_fwd"},
+    sigmoid_fwd{"sigmoid_fwd"}, tanh_fwd{"tanh_fwd"};
+inline Pointwise<UnaryKernel> square_fwd{"square_fwd"}, rsqrt_fwd{"rsqrt_fwd"},
+    reciprocal_fwd{"reciprocal_fwd"}, floor_fwd{"floor_fwd"}, ceil_fwd{"ceil_fwd"}, trunc_fwd{"trunc_fwd"};
 /// Halves go to the even neighbour.
-inline UnaryKernel round_fwd{"round_fwd"};
-inline UnaryKernel exp2_fwd{"exp2_fwd"}, expm1_fwd{"expm1_fwd"}, log2_fwd{"log2_fwd"}, log10_fwd{"log10_fwd"},
-    log1p_fwd{"log1p_fwd"};
-inline UnaryKernel sin_fwd{"sin_fwd"}, cos_fwd{"cos_fwd"}, tan_fwd{"tan_fwd"}, asin_fwd{"asin_fwd"},
-    acos_fwd{"acos_fwd"}, atan_fwd{"atan_fwd"}, sinh_fwd{"sinh_fwd"}, cosh_fwd{"cosh_fwd"};
-inline UnaryKernel erf_fwd{"erf_fwd"}, erfc_fwd{"erfc_fwd"};
+inline Pointwise<UnaryKernel> round_fwd{"round_fwd"};
+inline Pointwise<UnaryKernel> exp2_fwd{"exp2_fwd"}, expm1_fwd{"expm1_fwd"}, log2_fwd{"log2_fwd"},
+    log10_fwd{"log10_fwd"}, log1p_fwd{"log1p_fwd"};
+inline Pointwise<UnaryKernel> sin_fwd{"sin_fwd"}, cos_fwd{"cos_fwd"}, tan_fwd{"tan_fwd"},
+    asin_fwd{"asin_fwd"}, acos_fwd{"acos_fwd"}, atan_fwd{"atan_fwd"}, sinh_fwd{"sinh_fwd"},
+    cosh_fwd{"cosh_fwd"};
+inline Pointwise<UnaryKernel> erf_fwd{"erf_fwd"}, erfc_fwd{"erfc_fwd"};
 /// gelu by the error function, and in the tanh form; softplus = log(1 + exp x).
-inline UnaryKernel gelu_fwd{"gelu_fwd"}, gelu_tanh_fwd{"gelu_tanh_fwd"}, silu_fwd{"silu_fwd"},
+inline Pointwise<UnaryKernel> gelu_fwd{"gelu_fwd"}, gelu_tanh_fwd{"gelu_tanh_fwd"}, silu_fwd{"silu_fwd"},
     softplus_fwd{"softplus_fwd"};
 /// With a number: the slope below 0; the scale of expm1 below 0; the exponent.
-using ScalarKernel = Kernel<void(Context&, View x, View y, double number)>;
-inline ScalarKernel leaky_relu_fwd{"leaky_relu_fwd"}, elu_fwd{"elu_fwd"}, pow_scalar_fwd{"pow_scalar_fwd"};
+using ScalarKernel = Kernel<void(Context&, View x, Out y, double number)>;
+inline Pointwise<ScalarKernel> leaky_relu_fwd{"leaky_relu_fwd"}, elu_fwd{"elu_fwd"},
+    pow_scalar_fwd{"pow_scalar_fwd"};
 /// y = x moved into [low, high]; NaN stays.
-inline Kernel<void(Context&, View x, View y, double low, double high)> clamp_fwd{"clamp_fwd"};
-using BinaryKernel = Kernel<void(Context&, View a, View b, View y)>;
-inline BinaryKernel add_fwd{"add_fwd"}, sub_fwd{"sub_fwd"}, mul_fwd{"mul_fwd"}, div_fwd{"div_fwd"},
+inline Pointwise<Kernel<void(Context&, View x, Out y, double low, double high)>> clamp_fwd{"clamp_fwd"};
+using BinaryKernel = Kernel<void(Context&, View a, View b, Out y)>;
+inline Pointwise<BinaryKernel> add_fwd{"add_fwd"}, sub_fwd{"sub_fwd"}, mul_fwd{"mul_fwd"}, div_fwd{"div_fwd"},
     maximum_fwd{"maximum_fwd"}, minimum_fwd{"minimum_fwd"};
-inline BinaryKernel pow_fwd{"pow_fwd"}, atan2_fwd{"atan2_fwd"};
+inline Pointwise<BinaryKernel> pow_fwd{"pow_fwd"}, atan2_fwd{"atan2_fwd"};
 /// a - b·q with q = a / b rounded towards zero (fmod), or down (remainder).
-inline BinaryKernel fmod_fwd{"fmod_fwd"}, remainder_fwd{"remainder_fwd"};
+inline Pointwise<BinaryKernel> fmod_fwd{"fmod_fwd"}, remainder_fwd{"remainder_fwd"};
 /// grad_x = y > 0 ? grad : 0, with y the output of relu.
-inline BinaryKernel relu_bwd{"relu_bwd"};
+inline Pointwise<BinaryKernel> relu_bwd{"relu_bwd"};
 /// grad_x from grad and the output.
-inline BinaryKernel sigmoid_bwd{"sigmoid_bwd"}, tanh_bwd{"tanh_bwd"};
+inline Pointwise<BinaryKernel> sigmoid_bwd{"sigmoid_bwd"}, tanh_bwd{"tanh_bwd"};
 /// grad_x from grad and the input.
-inline BinaryKernel gelu_bwd{"gelu_bwd"}, gelu_tanh_bwd{"gelu_tanh_bwd"}, silu_bwd{"silu_bwd"};
+inline Pointwise<BinaryKernel> gelu_bwd{"gelu_bwd"}, gelu_tanh_bwd{"gelu_tanh_bwd"}, silu_bwd{"silu_bwd"};
 /// y (bool) = a ∘ b.
-inline BinaryKernel eq_fwd{"eq_fwd"}, lt_fwd{"lt_fwd"}, le_fwd{"le_fwd"};
+inline Pointwise<BinaryKernel> eq_fwd{"eq_fwd"}, lt_fwd{"lt_fwd"}, le_fwd{"le_fwd"};
 /// bool on bool.
-inline BinaryKernel logical_and_fwd{"logical_and_fwd"}, logical_or_fwd{"logical_or_fwd"},
+inline Pointwise<BinaryKernel> logical_and_fwd{"logical_and_fwd"}, logical_or_fwd{"logical_or_fwd"},
     logical_xor_fwd{"logical_xor_fwd"};
-inline UnaryKernel logical_not_fwd{"logical_not_fwd"};
+inline Pointwise<UnaryKernel> logical_not_fwd{"logical_not_fwd"};
 /// y = condition (bool) ? a : b.
-inline Kernel<void(Context&, View a, View b, View condition, View y)> where_fwd{"where_fwd"};
+inline Pointwise<Kernel<void(Context&, View a, View b, View condition, Out y)>> where_fwd{"where_fwd"};
 
 // ---- reductions: x any; y dense, of x's rank, with size 1 along the reduced axes ----
 /// sum and prod of integers and bools: y is int64. NaN wins in max and min.
@@ -86,7 +92,7 @@ inline UnaryKernel argmax_fwd{"argmax_fwd"}, argmin_fwd{"argmin_fwd"};
 
 // ---- scans: x, y dense [outer, n, inner] ----
 /// y[:, i] = Σ x[:, j] over j ≤ i, or over j ≥ i.
-inline Kernel<void(Context&, View x, View y, bool reverse)> cumsum_fwd{"cumsum_fwd"};
+inline Kernel<void(Context&, View x, Out y, bool reverse)> cumsum_fwd{"cumsum_fwd"};
 
 // ---- along the last axis: x rows [..., n] ----
 /// y dense [..., n]. A row of -inf alone gives NaN.
@@ -94,7 +100,7 @@ inline UnaryKernel softmax_fwd{"softmax_fwd"}, log_softmax_fwd{"log_softmax_fwd"
 /// y dense [...]: log Σ exp x.
 inline UnaryKernel logsumexp_fwd{"logsumexp_fwd"};
 /// y dense [..., n] = x / norm, norm dense [...] = max(‖x‖₂, epsilon).
-inline Kernel<void(Context&, View x, View y, View norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
+inline Kernel<void(Context&, View x, Out y, Out norm, double epsilon)> l2_normalize_fwd{"l2_normalize_fwd"};
 struct CrossEntropyParams {
   double smoothing = 0;         ///< share s of the target that is spread over all classes
   std::int64_t ignored = -100;  ///< the label of rows without a loss
@@ -102,28 +108,28 @@ struct CrossEntropyParams {
 /// logits rows [m, n], labels int64 dense [m], class_weight w dense [n] or absent (all 1). With the target
 /// t_c = (1 - s)·w_label·[c = label] + s·w_c/n:   loss dense [m] = Σ t_c·(top + log_sum - logits_c), with
 /// top the row's largest logit and log_sum = log Σ exp(logits - top), dense [m]; all 0 for an ignored row.
-inline Kernel<void(Context&, View logits, View labels, View class_weight, View loss, View top, View log_sum,
+inline Kernel<void(Context&, View logits, View labels, View class_weight, Out loss, Out top, Out log_sum,
                    const CrossEntropyParams&)>
     cross_entropy_fwd{"cross_entropy_fwd"};
 /// grad (of loss) dense [m]; grad_logits dense [m, n] = grad·(Σ t·softmax(logits)_c - t_c).
 inline Kernel<void(Context&, View grad, View logits, View labels, View class_weight, View top, View log_sum,
-                   View grad_logits, const CrossEntropyParams&)>
+                   Out grad_logits, const CrossEntropyParams&)>
     cross_entropy_bwd{"cross_entropy_bwd"};
 /// The k largest (or smallest) of each row, best first, ties by rising index: values and indices (int64)
 /// dense [..., k]. NaN counts as larger than any number.
-inline Kernel<void(Context&, View x, View values, View indices, bool largest)> topk_fwd{"topk_fwd"};
+inline Kernel<void(Context&, View x, Out values, Out indices, bool largest)> topk_fwd{"topk_fwd"};
 /// Each row in order, ties by rising index: values and indices (int64) dense [..., n]. NaN as above.
-inline Kernel<void(Context&, View x, View values, View indices, bool descending)> sort_fwd{"sort_fwd"};
+inline Kernel<void(Context&, View x, Out values, Out indices, bool descending)> sort_fwd{"sort_fwd"};
 
 // ---- indexing: index int64 dense, checked by the op ----
 /// y (dense) [outer, index, inner] = x (dense) [outer, index[j], inner].
 inline Kernel<void(Context&, View x, View index, View y)> index_select_fwd{"index_select_fwd"};
 /// y (dense, zeroed here) [outer, index[j], inner] += grad (dense) [outer, j, inner], j rising.
-inline Kernel<void(Context&, View grad, View index, View y)> index_add_fwd{"index_add_fwd"};
+inline Kernel<void(Context&, View grad, View index, Out y)> index_add_fwd{"index_add_fwd"};
 /// y (dense) [outer, j, inner] = x (dense) [outer, index[outer, j, inner], inner].
 inline Kernel<void(Context&, View x, View index, View y)> gather_fwd{"gather_fwd"};
 /// y (dense, zeroed here) [outer, index[outer, j, inner], inner] += grad (dense) [outer, j, inner], j rising.
-inline Kernel<void(Context&, View grad, View index, View y)> scatter_add_fwd{"scatter_add_fwd"};
+inline Kernel<void(Context&, View grad, View index, Out y)> scatter_add_fwd{"scatter_add_fwd"};
 
 // ---- matrix product and convolution ----
 /// y (dense) [..., m, n] = a (any) [..., m, k] · b (any) [..., k, n]; equal leading axes (stride 0
@@ -156,47 +162,46 @@ inline Kernel<void(Context&, View grad, View x, View grad_weight, const Conv2dPa
 // ---- batch norm: x dense [rows…, channels]; statistics dense [channels] ----
 /// mean and biased variance over the rows, as Σ and Σ of squared deviations from the chunk's mean, merged in
 /// a fixed order (Chan et al. 1979).
-inline Kernel<void(Context&, View x, View mean, View variance)> batch_norm_stats{"batch_norm_stats"};
+inline Kernel<void(Context&, View x, Out mean, Out variance)> batch_norm_stats{"batch_norm_stats"};
 /// y = act((x - mean)·inv_std·weight + bias + residual); residual (dense like x) may be absent.
-inline Kernel<void(Context&, View x, View mean, View inv_std, View weight, View bias, View residual, View y,
+inline Kernel<void(Context&, View x, View mean, View inv_std, View weight, View bias, View residual, Out y,
                    bool relu)>
     batch_norm_fwd{"batch_norm_fwd"};
 /// With g = relu ? (y > 0 ? grad : 0) : grad:   sum_g = Σ g,   sum_gx = Σ g·(x - mean)·inv_std.
 /// y may be absent unless relu.
-inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, View sum_g, View sum_gx,
+inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, Out sum_g, Out sum_gx,
                    bool relu)>
     batch_norm_bwd_stats{"batch_norm_bwd_stats"};
 /// grad_x = weight·inv_std·(g - sum_g/count - x̂·sum_gx/count); grad_residual (may be absent) = g.
 inline Kernel<void(Context&, View grad, View x, View y, View mean, View inv_std, View weight, View sum_g,
-                   View sum_gx, double count, View grad_x, View grad_residual, bool relu)>
+                   View sum_gx, double count, Out grad_x, Out grad_residual, bool relu)>
     batch_norm_bwd{"batch_norm_bwd"};
 
 // ---- norms of each sample: all dense; weight and bias [n] or [channels] ----
 /// x, y [rows, n]; y = (x - mean)·inv_std·weight + bias with mean and inv_std = 1/√(variance + ε) [rows];
 /// without `centred` the mean is 0 and the variance is that of x around 0 (RMS norm).
-inline Kernel<void(Context&, View x, View weight, View bias, View y, View mean, View inv_std, double epsilon,
+inline Kernel<void(Context&, View x, View weight, View bias, Out y, Out mean, Out inv_std, double epsilon,
                    bool centred)>
     layer_norm_fwd{"layer_norm_fwd"};
 /// With x̂ = (x - mean)·inv_std, g = grad·weight: grad_x = inv_std·(g - avg(g)·[centred] - x̂·avg(g·x̂)),
 /// grad_weight = Σ grad·x̂, grad_bias = Σ grad over the rows.
-inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, View grad_x,
-                   View grad_weight, View grad_bias, bool centred)>
+inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, Out grad_x,
+                   Out grad_weight, Out grad_bias, bool centred)>
     layer_norm_bwd{"layer_norm_bwd"};
 /// x, y [samples, places, channels]; mean, inv_std [samples, groups], over places and a group's channels.
-inline Kernel<void(Context&, View x, View weight, View bias, View y, View mean, View inv_std, double epsilon)>
+inline Kernel<void(Context&, View x, View weight, View bias, Out y, Out mean, Out inv_std, double epsilon)>
     group_norm_fwd{"group_norm_fwd"};
 /// As layer_norm_bwd, averages over places and a group's channels.
-inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, View grad_x,
-                   View grad_weight, View grad_bias)>
+inline Kernel<void(Context&, View grad, View x, View mean, View inv_std, View weight, Out grad_x,
+                   Out grad_weight, Out grad_bias)>
     group_norm_bwd{"group_norm_bwd"};
 
 // ---- distances ----
 /// a dense [batch, m, d], b dense [batch, n, d]; y dense [batch, m, n] = (Σ |a - b|^p)^(1/p), p from 1 to
 /// infinity.
-inline Kernel<void(Context&, View a, View b, View y, double p)> cdist_fwd{"cdist_fwd"};
+inline Kernel<void(Context&, View a, View b, Out y, double p)> cdist_fwd{"cdist_fwd"};
 /// grad, y any [batch, m, n]; grad_a dense like a. Where y is 0 the gradient is 0.
-inline Kernel<void(Context&, View grad, View a, View b, View y, View grad_a, double p)> cdist_bwd{
-    "cdist_bwd"};
+inline Kernel<void(Context&, View grad, View a, View b, View y, Out grad_a, double p)> cdist_bwd{"cdist_bwd"};
 
 // ---- pooling: x dense NHWC ----
 /// Window o of an axis has the taps o·stride - pad + t·dilation, t below kernel. When `adaptive` is asked
@@ -210,24 +215,24 @@ struct Pool2dParams {
       true;  ///< averages count padding as zeros; what lies beyond the padding never counts
 };
 /// y dense; index (int32, dense like y): position ih·in_w + iw of the maximum. Padding is -inf.
-inline Kernel<void(Context&, View x, View y, View index, const Pool2dParams&, bool adaptive)> max_pool2d_fwd{
+inline Kernel<void(Context&, View x, Out y, Out index, const Pool2dParams&, bool adaptive)> max_pool2d_fwd{
     "max_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View index, View grad_x, const Pool2dParams&, bool adaptive)>
+inline Kernel<void(Context&, View grad, View index, Out grad_x, const Pool2dParams&, bool adaptive)>
     max_pool2d_bwd{"max_pool2d_bwd"};
 /// Mean over the window; dilation is 1.
-inline Kernel<void(Context&, View x, View y, const Pool2dParams&, bool adaptive)> avg_pool2d_fwd{
+inline Kernel<void(Context&, View x, Out y, const Pool2dParams&, bool adaptive)> avg_pool2d_fwd{
     "avg_pool2d_fwd"};
-inline Kernel<void(Context&, View grad, View grad_x, const Pool2dParams&, bool adaptive)> avg_pool2d_bwd{
+inline Kernel<void(Context&, View grad, Out grad_x, const Pool2dParams&, bool adaptive)> avg_pool2d_bwd{
     "avg_pool2d_bwd"};
 
 // ---- resampling: x dense NHWC ----
 /// A sparse matrix [outputs, inputs] by its rows: output o is the sum over t in start[o] … start[o+1]-1 of
-/// weight[t] times input source[t]. start and source int32 dense, weight of x's dtype, dense.
+/// weight[t] times input source[t]. start and source int32 dense, weight dense, in x's compute_dtype.
 struct ResampleAxis {
   View start, source, weight;
 };
 /// y (dense) [n, h, w, c] = rows[h, ·] · columns[w, ·] · x.
-inline Kernel<void(Context&, View x, View y, const ResampleAxis& rows, const ResampleAxis& columns)>
+inline Kernel<void(Context&, View x, Out y, const ResampleAxis& rows, const ResampleAxis& columns)>
     resample_fwd{"resample_fwd"};
 
 enum class Interpolation : std::uint8_t { nearest, bilinear, bicubic };
@@ -239,10 +244,10 @@ struct GridSampleParams {
   bool align_corners = false;  ///< whether ±1 are the centres of the outermost pixels or their outer edges
 };
 /// y (dense) [n, oh, ow, c] = x at grid (dense) [n, oh, ow, 2], whose pairs are (x, y) in -1 … 1.
-inline Kernel<void(Context&, View x, View grid, View y, const GridSampleParams&)> grid_sample_fwd{
+inline Kernel<void(Context&, View x, View grid, Out y, const GridSampleParams&)> grid_sample_fwd{
     "grid_sample_fwd"};
 /// grad_x and grad_grid dense; one of them may be absent.
-inline Kernel<void(Context&, View grad, View x, View grid, View grad_x, View grad_grid,
+inline Kernel<void(Context&, View grad, View x, View grid, Out grad_x, Out grad_grid,
                    const GridSampleParams&)>
     grid_sample_bwd{"grid_sample_bwd"};
 

@@ -9,13 +9,19 @@ namespace {
 const OpInfo kRelu("relu"), kReluBackward("relu_backward"), kSigmoid("sigmoid"),
     kSigmoidBackward("sigmoid_backward"), kLeakyRelu("leaky_relu"), kElu("elu"), kGelu("gelu"),
     kGeluBackward("gelu_backward"), kGeluTanh("gelu_tanh"), kGeluTanhBackward("gelu_tanh_backward"),
-    kSilu("silu"), kSiluBackward("silu_backward"), kSoftplus("softplus");
+    kSilu("silu"), kSiluBackward("silu_backward"), kSoftplus("softplus", CastPolicy::full);
 
 Tensor run(Op& op, const ScalarKernel& kernel, const Tensor& x, double number) {
   check_dtype(op.name(), kernel, x);
   Tensor y = op.empty(x.shape());
   kernel(op, x.view(), y.view(), number);
   return y;
+}
+
+/// f(x), in x's dtype also under autocast; in low precision rounded at the end alone.
+template <class F>
+Tensor rounded_once(const Tensor& x, F&& f) {
+  return cast(f(cast(x, compute_dtype(x.dtype()))), x.dtype());
 }
 
 /// relu's gradient as an op of its own: linear in grad, so that it can be differentiated again.
@@ -104,9 +110,15 @@ Tensor softplus(const Tensor& x, double beta) {
                     [](const Tensor& grad, const Tensor& x) { return grad * sigmoid(x); });
 }
 
-Tensor mish(const Tensor& x) { return x * tanh(softplus(x)); }
+Tensor mish(const Tensor& x) {
+  return rounded_once(x, [](const Tensor& wide) { return wide * tanh(softplus(wide)); });
+}
+
+Tensor hardswish(const Tensor& x) {
+  return rounded_once(x, [](const Tensor& wide) { return wide * relu6(wide + 3.0) / 6.0; });
+}
+
 Tensor hardtanh(const Tensor& x, double low, double high) { return clamp(x, low, high); }
 Tensor relu6(const Tensor& x) { return clamp(x, 0, 6); }
-Tensor hardswish(const Tensor& x) { return x * relu6(x + 3.0) / 6.0; }
 
 }  // namespace tsr

@@ -6,13 +6,17 @@
 namespace tsr {
 namespace {
 
-const OpInfo kAdd("add"), kSub("sub"), kMul("mul"), kDiv("div"), kMaximum("maximum"), kMinimum("minimum"),
-    kNeg("neg"), kAbs("abs"), kSign("sign"), kFloor("floor"), kCeil("ceil"), kRound("round"), kTrunc("trunc"),
-    kFmod("fmod"), kRemainder("remainder"), kClamp("clamp"), kCast("cast");
+const OpInfo kAdd("add", CastPolicy::widest), kSub("sub", CastPolicy::widest),
+    kMul("mul", CastPolicy::widest), kDiv("div", CastPolicy::widest), kMaximum("maximum", CastPolicy::widest),
+    kMinimum("minimum", CastPolicy::widest), kNeg("neg"), kAbs("abs"), kSign("sign"), kFloor("floor"),
+    kCeil("ceil"), kRound("round"), kTrunc("trunc"), kFmod("fmod", CastPolicy::widest),
+    kRemainder("remainder", CastPolicy::widest), kClamp("clamp"), kCast("cast");
 
 /// Maximum and minimum. Ties share the gradient.
-Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
-  Op op(info, {a, b});
+Tensor extremum(const OpInfo& info, const BinaryKernel& kernel, const Tensor& given_a,
+                const Tensor& given_b) {
+  Op op(info, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   Tensor y = run_binary(op, kernel, a, b);
   return op.record(y,
                    [a = op.save(a), b = op.save(b), y = op.save(y)](const Tensor& grad, const Needs& needs) {
@@ -32,8 +36,10 @@ Tensor step_function(const OpInfo& info, const UnaryKernel& kernel, const Tensor
 }
 
 /// fmod and remainder: a - b·q, where the whole number q is constant almost everywhere.
-Tensor division_rest(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
-  Op op(info, {a, b});
+Tensor division_rest(const OpInfo& info, const BinaryKernel& kernel, const Tensor& given_a,
+                     const Tensor& given_b) {
+  Op op(info, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   const Tensor y = run_binary(op, kernel, a, b);
   return op.record(
       y, [a = op.save(a), b = op.save(b), y = op.save(y)](const Tensor& grad, const Needs& needs) {
@@ -46,24 +52,27 @@ Tensor division_rest(const OpInfo& info, const BinaryKernel& kernel, const Tenso
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) {
-  Op op(kAdd, {a, b});
+Tensor add(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kAdd, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run_binary(op, add_fwd, a, b), [sa = a.shape(), sb = b.shape()](const Tensor& grad,
                                                                                    const Needs& needs) {
     return Tensors{share(needs[0], sa, [&] { return grad; }), share(needs[1], sb, [&] { return grad; })};
   });
 }
 
-Tensor sub(const Tensor& a, const Tensor& b) {
-  Op op(kSub, {a, b});
+Tensor sub(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kSub, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run_binary(op, sub_fwd, a, b), [sa = a.shape(), sb = b.shape()](const Tensor& grad,
                                                                                    const Needs& needs) {
     return Tensors{share(needs[0], sa, [&] { return grad; }), share(needs[1], sb, [&] { return neg(grad); })};
   });
 }
 
-Tensor mul(const Tensor& a, const Tensor& b) {
-  Op op(kMul, {a, b});
+Tensor mul(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kMul, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run_binary(op, mul_fwd, a, b),
                    [a = op.save(a), b = op.save(b)](const Tensor& grad, const Needs& needs) {
                      const Tensor left = a.get(), right = b.get();
@@ -72,8 +81,9 @@ Tensor mul(const Tensor& a, const Tensor& b) {
                    });
 }
 
-Tensor div(const Tensor& a, const Tensor& b) {
-  Op op(kDiv, {a, b});
+Tensor div(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kDiv, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   return op.record(run_binary(op, div_fwd, a, b), [a = op.save(a), b = op.save(b)](const Tensor& grad,
                                                                                    const Needs& needs) {
     const Tensor left = a.get(), right = b.get();
@@ -120,6 +130,7 @@ Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> h
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
   Op op(kCast, {x});
   Tensor y = op.empty(x.shape(), dtype);
   copy_fwd(op, x.view(), y.view());

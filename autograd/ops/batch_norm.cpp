@@ -9,17 +9,22 @@
 namespace tsr {
 namespace {
 
-const OpInfo kTraining("batch_norm", true), kEvaluation("batch_norm_eval");
+const OpInfo kTraining("batch_norm", true, CastPolicy::mixed),
+    kEvaluation("batch_norm_eval", CastPolicy::mixed);
 
-/// The operands, dense; weight and bias filled in where the caller left them out.
+/// The operands, dense; weight and bias filled in where the caller left them out. `wide` is the dtype of all
+/// statistics, whatever that of x.
 struct Operands {
   Tensor x, weight, bias, residual;
+  DType wide;
 
   Operands(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual)
-      : x(contiguous(x)), residual(residual.defined() ? contiguous(residual) : Tensor()) {
+      : x(contiguous(x)),
+        residual(residual.defined() ? contiguous(residual) : Tensor()),
+        wide(compute_dtype(x.dtype())) {
     const Shape channels{x.size(-1)};
-    this->weight = weight.defined() ? contiguous(weight) : ones(channels, x.dtype(), x.device());
-    this->bias = bias.defined() ? contiguous(bias) : zeros(channels, x.dtype(), x.device());
+    this->weight = weight.defined() ? contiguous(weight) : ones(channels, wide, x.device());
+    this->bias = bias.defined() ? contiguous(bias) : zeros(channels, wide, x.device());
   }
   double rows() const {
     double count = 1;
@@ -40,6 +45,9 @@ void check_operands(const Operands& in, const Tensor& running_mean, const Tensor
               " channels, but weight, bias, running mean or variance is ", describe(tensor));
   TSR_CHECK(!in.residual.defined() || in.residual.shape() == in.x.shape(), "batch_norm: x ", describe(in.x),
             " and residual ", describe(in.residual), " differ in shape");
+  TSR_CHECK(!in.residual.defined() || in.residual.dtype() == in.x.dtype(), "batch_norm: x ", describe(in.x),
+            " and residual ", describe(in.residual), " differ in dtype; convert one with cast(x, ",
+            in.x.dtype(), ")");
 }
 
 /// Mean and biased variance over the rows of all processes, and how many rows those are.
@@ -63,7 +71,7 @@ void merge_processes(Statistics& s, Group& group) {
 }
 
 Statistics batch_statistics(Op& op, const Operands& in) {
-  Statistics s{op.empty(in.weight.shape()), op.empty(in.weight.shape()), in.rows()};
+  Statistics s{op.empty(in.weight.shape(), in.wide), op.empty(in.weight.shape(), in.wide), in.rows()};
   batch_norm_stats(op, in.x.view(), s.mean.view(), s.variance.view());
   if (Group::current().size() > 1) merge_processes(s, Group::current());
   TSR_CHECK(s.count > 1, "batch_norm: x ", describe(in.x),
@@ -95,12 +103,13 @@ Tensor normalise(Op& op, const Operands& in, const Tensor& mean, const Tensor& i
 /// What the backward in training reads.
 struct TrainingTape {
   Saved x, weight, mean, inv_std, y;
+  DType bias_dtype;
   double count;
   bool relu, has_residual;
 
   Tensors operator()(const Tensor& given_grad, const Needs& needs) const {
-    const Tensor grad = contiguous(given_grad), x = this->x.get(), mean = this->mean.get(),
-                 inv_std = this->inv_std.get(), y = relu ? this->y.get() : Tensor();
+    const Tensor grad = contiguous(given_grad), x = this->x.get(), weight = this->weight.get(),
+                 mean = this->mean.get(), inv_std = this->inv_std.get(), y = relu ? this->y.get() : Tensor();
     const View output = relu ? y.view() : View{};
     Context context(grad.device());
     const auto like = [](const Tensor& tensor) {
@@ -110,11 +119,11 @@ struct TrainingTape {
     batch_norm_bwd_stats(context, grad.view(), x.view(), output, mean.view(), inv_std.view(), sum_g.view(),
                          sum_gx.view(), relu);
     // the parameters' gradients stay this process's own, like those of every other layer
-    Tensors grads{like(x), sum_gx, sum_g};
+    Tensors grads{like(x), sum_gx.to(weight.dtype()), sum_g.to(bias_dtype)};
     const Tensor all_g = sum_over_processes(sum_g), all_gx = sum_over_processes(sum_gx);
     const bool masks_residual = relu && has_residual && needs[3];
     if (has_residual) grads.push_back(masks_residual ? like(x) : grad);
-    batch_norm_bwd(context, grad.view(), x.view(), output, mean.view(), inv_std.view(), weight.get().view(),
+    batch_norm_bwd(context, grad.view(), x.view(), output, mean.view(), inv_std.view(), weight.view(),
                    all_g.view(), all_gx.view(), count, grads[0].view(),
                    masks_residual ? grads[3].view() : View{}, relu);
     return grads;
@@ -136,9 +145,9 @@ Tensor train(const Operands& in, const Tensor& running_mean, const Tensor& runni
   const Tensor inv_std = inverse_std(s.variance, options.epsilon);
   const Tensor y = normalise(op, in, s.mean, inv_std, options.relu);
   update_running(s, running_mean, running_var, options.momentum);
-  return op.record(
-      y, TrainingTape{op.save(in.x), op.save(in.weight), op.save(s.mean), op.save(inv_std),
-                      op.save(options.relu ? y : Tensor()), s.count, options.relu, in.residual.defined()});
+  return op.record(y, TrainingTape{op.save(in.x), op.save(in.weight), op.save(s.mean), op.save(inv_std),
+                                   op.save(options.relu ? y : Tensor()), in.bias.dtype(), s.count,
+                                   options.relu, in.residual.defined()});
 }
 
 /// With fixed statistics the result is linear in x: the backward is made of differentiable ops.
@@ -148,24 +157,28 @@ Tensor evaluate(const Operands& in, const Tensor& running_mean, const Tensor& ru
   Tensor mean, inv_std;
   {
     NoGrad guard;
-    mean = running_mean.to(in.x.dtype()).clone();
-    inv_std = inverse_std(running_var.to(in.x.dtype()), options.epsilon);
+    mean = running_mean.to(in.wide).clone();
+    inv_std = inverse_std(running_var.to(in.wide), options.epsilon);
   }
   const Tensor y = normalise(op, in, mean, inv_std, options.relu);
-  return op.record(y, [x = op.save(in.x), weight = op.save(in.weight),
-                       y = op.save(options.relu ? y : Tensor()), mean, inv_std, relu = options.relu,
-                       has_residual = in.residual.defined()](const Tensor& grad, const Needs& needs) {
-    const Tensor zero = scalar(0, grad.dtype(), grad.device());
-    const Tensor g = relu ? where(lt(zero, y.get()), grad, zero) : grad;
-    const Shape& channels = mean.shape();
-    Tensors grads{
-        needs[0] ? g * (weight.get() * inv_std) : Tensor(),
-        needs[1] ? sum_to(g * ((x.get() - mean) * inv_std), channels) : Tensor(),
-        needs[2] ? sum_to(g, channels) : Tensor(),
-    };
-    if (has_residual) grads.push_back(g);
-    return grads;
-  });
+  return op.record(
+      y, [x = op.save(in.x), weight = op.save(in.weight), y = op.save(options.relu ? y : Tensor()), mean,
+          inv_std, relu = options.relu, bias_dtype = in.bias.dtype(),
+          has_residual = in.residual.defined()](const Tensor& grad, const Needs& needs) {
+        const Tensor zero = scalar(0, grad.dtype(), grad.device());
+        const Tensor masked = relu ? where(lt(zero, y.get()), grad, zero) : grad;
+        const DType wide = mean.dtype(), weight_dtype = weight.get().dtype();
+        const Tensor g = cast(masked, wide);
+        const Shape& channels = mean.shape();
+        Tensors grads{
+            needs[0] ? cast(g * (cast(weight.get(), wide) * inv_std), grad.dtype()) : Tensor(),
+            needs[1] ? cast(sum_to(g * ((cast(x.get(), wide) - mean) * inv_std), channels), weight_dtype)
+                     : Tensor(),
+            needs[2] ? cast(sum_to(g, channels), bias_dtype) : Tensor(),
+        };
+        if (has_residual) grads.push_back(masked);
+        return grads;
+      });
 }
 
 }  // namespace

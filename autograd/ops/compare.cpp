@@ -6,11 +6,13 @@
 namespace tsr {
 namespace {
 
-const OpInfo kEq("eq"), kLt("lt"), kLe("le"), kAnd("logical_and"), kOr("logical_or"), kXor("logical_xor"),
-    kNot("logical_not"), kWhere("where");
+const OpInfo kEq("eq", CastPolicy::widest), kLt("lt", CastPolicy::widest), kLe("le", CastPolicy::widest),
+    kAnd("logical_and"), kOr("logical_or"), kXor("logical_xor"), kNot("logical_not"),
+    kWhere("where", CastPolicy::widest);
 
-Tensor compare(const OpInfo& info, const BinaryKernel& kernel, const Tensor& a, const Tensor& b) {
-  Op op(info, {a, b});
+Tensor compare(const OpInfo& info, const BinaryKernel& kernel, const Tensor& given_a, const Tensor& given_b) {
+  Op op(info, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   check_same_dtype(info.name, a, b);
   check_dtype(info.name, kernel, a);
   Tensor y = op.empty(broadcast_shapes(info.name, a.shape(), b.shape()), boolean);
@@ -57,8 +59,9 @@ Tensor logical_not(const Tensor& x) {
   return run_unary(op, logical_not_fwd, x);
 }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  Op op(kWhere, {a, b, condition});
+Tensor where(const Tensor& condition, const Tensor& given_a, const Tensor& given_b) {
+  Op op(kWhere, {given_a, given_b, condition});
+  const Tensor &a = op[0], &b = op[1];
   TSR_CHECK(condition.dtype() == boolean, "where: the condition is ", describe(condition),
             ", not bool; compare first, as in eq(x, y)");
   check_same_dtype("where", a, b);

@@ -6,7 +6,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kConv2d("conv2d"), kBackwardInput("conv2d_backward_input"),
+const OpInfo kConv2d("conv2d", CastPolicy::low), kBackwardInput("conv2d_backward_input"),
     kBackwardWeight("conv2d_backward_weight");
 
 /// Positions along one axis of the result.
@@ -98,9 +98,11 @@ std::int64_t transposed_size(std::int64_t in, std::int64_t kernel, int stride, i
 
 Tensor conv2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& given_bias,
               const Conv2dParams& p) {
-  const Tensor x = contiguous(given_x), weight = contiguous(given_weight),
-               bias = given_bias.defined() ? contiguous(given_bias) : Tensor();
-  Op op = bias.defined() ? Op(kConv2d, {x, weight, bias}) : Op(kConv2d, {x, weight});
+  const Tensor dense_x = contiguous(given_x), dense_weight = contiguous(given_weight),
+               dense_bias = given_bias.defined() ? contiguous(given_bias) : Tensor();
+  Op op = dense_bias.defined() ? Op(kConv2d, {dense_x, dense_weight, dense_bias})
+                               : Op(kConv2d, {dense_x, dense_weight});
+  const Tensor &x = op[0], &weight = op[1], bias = given_bias.defined() ? op[2] : Tensor();
   check_operands(x, weight, bias, p);
   check_geometry(x, weight, p);
   const Tensor y =
@@ -118,9 +120,11 @@ Tensor conv2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& g
   });
 }
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+Tensor conv_transpose2d(const Tensor& given_x, const Tensor& given_weight, const Tensor& given_bias,
                         const ConvTranspose2dParams& p) {
-  TSR_CHECK(x.defined() && weight.defined(), "conv_transpose2d: x or weight is undefined");
+  TSR_CHECK(given_x.defined() && given_weight.defined(), "conv_transpose2d: x or weight is undefined");
+  const Tensors inputs = cast_inputs(CastPolicy::low, {given_x, given_weight, given_bias});
+  const Tensor &x = inputs[0], &weight = inputs[1], &bias = inputs[2];
   check_transpose(x, weight, bias, p);
   const Shape shape{
       x.size(0),

@@ -6,7 +6,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kCrossEntropy("cross_entropy");
+const OpInfo kCrossEntropy("cross_entropy", CastPolicy::full);
 
 /// The labels of m rows.
 struct RowLabels {
@@ -59,6 +59,9 @@ void check_shapes(const char* op, const char* scores_name, const Tensor& scores,
             describe(class_weight));
 }
 
+/// x in compute_dtype; undefined stays undefined.
+Tensor widened(const Tensor& x) { return x.defined() ? cast(x, compute_dtype(x.dtype())) : Tensor(); }
+
 /// x [..., n] as [m, n].
 Tensor as_matrix(const Tensor& x) {
   return reshape(x, {x.size(-1) == 0 ? 0 : x.numel() / x.size(-1), x.size(-1)});
@@ -71,7 +74,7 @@ Tensor reduce_rows(const char* op, const Tensor& losses, double total, const Sha
   TSR_CHECK(shape.numel() > 0, op, ": there are no rows to average");
   TSR_CHECK(total > 0, op, ": all ", shape.numel(),
             " rows are ignored or weigh 0; there is nothing to average");
-  return sum(losses) / total;
+  return composed(losses, [&](const Tensor& wide) { return sum(wide) / total; });
 }
 
 /// What a row's loss weighs log softmax with, [m, n]: the kernels' t.
@@ -118,32 +121,38 @@ Tensor probability_loss(const Tensor& logits, const Tensor& targets, const Cross
             describe(logits), " and probabilities ", describe(targets), " differ in shape");
   const auto classes = static_cast<double>(logits.size(-1));
   const double smoothing = options.label_smoothing;
-  Tensor t = smoothing > 0 ? targets * (1 - smoothing) + smoothing / classes : targets;
-  if (options.class_weight.defined()) t = t * options.class_weight.detach();
-  return reduced("cross_entropy", neg(sum(t * log_softmax(logits), {-1})), options.reduction);
+  return composed(logits, targets, [&](const Tensor& wide, const Tensor& given) {
+    Tensor t = smoothing > 0 ? given * (1 - smoothing) + smoothing / classes : given;
+    if (options.class_weight.defined()) t = t * widened(options.class_weight.detach());
+    return reduced("cross_entropy", neg(sum(t * log_softmax(wide), {-1})), options.reduction);
+  });
 }
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
+Tensor cross_entropy(const Tensor& given_logits, const Tensor& labels, const CrossEntropyOptions& options) {
   TSR_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
             "cross_entropy: label smoothing is ", options.label_smoothing, "; choose 0 to 1");
-  if (is_floating(labels.dtype())) return probability_loss(logits, labels, options);
-  const Tensor& weight = options.class_weight;
-  check_shapes("cross_entropy", "logits", logits, labels, weight);
-  const RowLabels rows = checked_labels("cross_entropy", logits, labels, weight, options.ignore_index);
-  const CrossEntropyParams params{.smoothing = options.label_smoothing, .ignored = options.ignore_index};
-  return reduce_rows("cross_entropy", label_losses(as_matrix(logits), rows, weight, params), rows.total,
-                     labels.shape(), options.reduction);
+  if (is_floating(labels.dtype())) return probability_loss(given_logits, labels, options);
+  return composed(given_logits, [&](const Tensor& logits) {
+    const Tensor weight = widened(options.class_weight);
+    check_shapes("cross_entropy", "logits", logits, labels, weight);
+    const RowLabels rows = checked_labels("cross_entropy", logits, labels, weight, options.ignore_index);
+    const CrossEntropyParams params{.smoothing = options.label_smoothing, .ignored = options.ignore_index};
+    return reduce_rows("cross_entropy", label_losses(as_matrix(logits), rows, weight, params), rows.total,
+                       labels.shape(), options.reduction);
+  });
 }
 
-Tensor nll_loss(const Tensor& log_probs, const Tensor& labels, const NllLossOptions& options) {
-  check_shapes("nll_loss", "log_probs", log_probs, labels, options.class_weight);
-  const RowLabels rows =
-      checked_labels("nll_loss", log_probs, labels, options.class_weight, options.ignore_index);
-  const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
-  const Tensor losses = neg(masked_fill(picked, rows.ignored, 0) * rows.weight);
-  return reduce_rows("nll_loss", losses, rows.total, labels.shape(), options.reduction);
+Tensor nll_loss(const Tensor& given_log_probs, const Tensor& labels, const NllLossOptions& options) {
+  return composed(given_log_probs, [&](const Tensor& log_probs) {
+    const Tensor weight = widened(options.class_weight);
+    check_shapes("nll_loss", "log_probs", log_probs, labels, weight);
+    const RowLabels rows = checked_labels("nll_loss", log_probs, labels, weight, options.ignore_index);
+    const Tensor picked = squeeze(gather(as_matrix(log_probs), 1, unsqueeze(rows.safe, -1)), -1);
+    const Tensor losses = neg(masked_fill(picked, rows.ignored, 0) * rows.weight);
+    return reduce_rows("nll_loss", losses, rows.total, labels.shape(), options.reduction);
+  });
 }
 
 }  // namespace tsr

@@ -4,7 +4,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kCumsum("cumsum");
+const OpInfo kCumsum("cumsum", CastPolicy::full);
 
 /// x, dense, with everything before and after the axis merged.
 Tensor outer_axis_inner(const Tensor& x, int axis) {
@@ -17,8 +17,9 @@ Tensor outer_axis_inner(const Tensor& x, int axis) {
 
 }  // namespace
 
-Tensor cumsum(const Tensor& x, std::int64_t axis, bool reverse) {
-  Op op(kCumsum, {x});
+Tensor cumsum(const Tensor& given_x, std::int64_t axis, bool reverse) {
+  Op op(kCumsum, {given_x});
+  const Tensor& x = op[0];
   const int a = normalize_axis("cumsum", axis, x.rank());
   check_dtype("cumsum", cumsum_fwd, x);
   const Tensor y = op.empty(x.shape());

@@ -5,26 +5,29 @@
 namespace tsr {
 namespace {
 
-const OpInfo kCdist("cdist", true);
+const OpInfo kCdist("cdist", true, CastPolicy::full);
 
 /// a [batch, m, d], b [batch, n, d], dense.
-Tensor batched_cdist(const Tensor& a, const Tensor& b, double p) {
-  Op op(kCdist, {a, b});
-  const Tensor y = op.empty({a.shape()[0], a.shape()[1], b.shape()[1]});
-  cdist_fwd(op, a.view(), b.view(), y.view(), p);
-  return op.record(
-      y, [a = op.save(a), b = op.save(b), y = op.save(y), p](const Tensor& grad, const Needs& needs) {
-        const Tensor left = a.get(), right = b.get(), length = y.get();
-        Context context(grad.device());
-        const auto gradient = [&](const Tensor& slopes, const Tensor& from, const Tensor& to,
-                                  const Tensor& lengths) {
-          const Tensor result(from.shape(), from.dtype(), from.device());
-          cdist_bwd(context, slopes.view(), from.view(), to.view(), lengths.view(), result.view(), p);
-          return result;
-        };
-        return Tensors{needs[0] ? gradient(grad, left, right, length) : Tensor(),
-                       needs[1] ? gradient(transpose(grad), right, left, transpose(length)) : Tensor()};
-      });
+Tensor batched_cdist(const Tensor& given_a, const Tensor& given_b, double p) {
+  Op op(kCdist, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
+  const DType wide = compute_dtype(a.dtype());  // of lengths: the backward compares with them
+  const Tensor length = op.empty({a.shape()[0], a.shape()[1], b.shape()[1]}, wide);
+  cdist_fwd(op, a.view(), b.view(), length.view(), p);
+  const Tensor y = length.to(a.dtype());
+  return op.record(y, [a = op.save(a), b = op.save(b), length = op.save(length), p](const Tensor& grad,
+                                                                                    const Needs& needs) {
+    const Tensor left = a.get(), right = b.get(), lengths = length.get();
+    Context context(grad.device());
+    const auto gradient = [&](const Tensor& slopes, const Tensor& from, const Tensor& to,
+                              const Tensor& sizes) {
+      const Tensor result(from.shape(), from.dtype(), from.device());
+      cdist_bwd(context, slopes.view(), from.view(), to.view(), sizes.view(), result.view(), p);
+      return result;
+    };
+    return Tensors{needs[0] ? gradient(grad, left, right, lengths) : Tensor(),
+                   needs[1] ? gradient(transpose(grad), right, left, transpose(lengths)) : Tensor()};
+  });
 }
 
 /// x [..., rows, d] repeated to the batch's leading axes, which become one.
@@ -49,8 +52,10 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis, do
   TSR_CHECK(a.rank() == b.rank(), "cosine_similarity: ", describe(a), " and ", describe(b),
             " differ in rank; unsqueeze() one");
   const auto length = [&](const Tensor& x) { return clamp(norm(x, {axis}, true), epsilon); };
-  const Tensor product = sum(a * b, {axis}, true) / (length(a) * length(b));
-  return squeeze(product, axis);
+  return composed(a, [&](const Tensor& wide_a) {
+    const Tensor wide_b = cast(b, compute_dtype(b.dtype()));
+    return squeeze(sum(wide_a * wide_b, {axis}, true) / (length(wide_a) * length(wide_b)), axis);
+  });
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {

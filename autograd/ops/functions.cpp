@@ -6,9 +6,12 @@
 namespace tsr {
 namespace {
 
-const OpInfo kExp("exp"), kExp2("exp2"), kExpm1("expm1"), kLog("log"), kLog2("log2"), kLog10("log10"),
-    kLog1p("log1p"), kSin("sin"), kCos("cos"), kTan("tan"), kAsin("asin"), kAcos("acos"), kAtan("atan"),
-    kAtan2("atan2"), kSinh("sinh"), kCosh("cosh"), kTanh("tanh"), kTanhBackward("tanh_backward"), kErf("erf"),
+const OpInfo kExp("exp", CastPolicy::full), kExp2("exp2", CastPolicy::full),
+    kExpm1("expm1", CastPolicy::full), kLog("log", CastPolicy::full), kLog2("log2", CastPolicy::full),
+    kLog10("log10", CastPolicy::full), kLog1p("log1p", CastPolicy::full), kSin("sin"), kCos("cos"),
+    kTan("tan", CastPolicy::full), kAsin("asin", CastPolicy::full), kAcos("acos", CastPolicy::full),
+    kAtan("atan"), kAtan2("atan2", CastPolicy::widest), kSinh("sinh", CastPolicy::full),
+    kCosh("cosh", CastPolicy::full), kTanh("tanh"), kTanhBackward("tanh_backward"), kErf("erf"),
     kErfc("erfc");
 
 constexpr double kLogOf2 = std::numbers::ln2, kLogOf10 = std::numbers::ln10;
@@ -77,8 +80,9 @@ Tensor atan(const Tensor& x) {
                     [](const Tensor& grad, const Tensor& x) { return grad / (square(x) + 1.0); });
 }
 
-Tensor atan2(const Tensor& y, const Tensor& x) {
-  Op op(kAtan2, {y, x});
+Tensor atan2(const Tensor& given_y, const Tensor& given_x) {
+  Op op(kAtan2, {given_y, given_x});
+  const Tensor &y = op[0], &x = op[1];
   return op.record(run_binary(op, atan2_fwd, y, x),
                    [y = op.save(y), x = op.save(x)](const Tensor& grad, const Needs& needs) {
                      const Tensor up = y.get(), right = x.get(), distance = square(up) + square(right);

@@ -5,13 +5,14 @@
 namespace tsr {
 namespace {
 
-const OpInfo kGridSample("grid_sample", true);
+const OpInfo kGridSample("grid_sample", true, CastPolicy::widest);
 
 }  // namespace
 
 Tensor grid_sample(const Tensor& given_x, const Tensor& given_grid, const GridSampleParams& params) {
-  const Tensor x = contiguous(given_x), grid = contiguous(given_grid);
-  Op op(kGridSample, {x, grid});
+  const Tensor dense_x = contiguous(given_x), dense_grid = contiguous(given_grid);
+  Op op(kGridSample, {dense_x, dense_grid});
+  const Tensor &x = op[0], &grid = op[1];
   TSR_CHECK(x.rank() == 4 && grid.rank() == 4 && grid.size(3) == 2 && x.size(0) == grid.size(0),
             "grid_sample: x ", describe(x), ", grid ", describe(grid),
             "; need x [N, H, W, C] and grid [N, H', W', 2] for the same N");

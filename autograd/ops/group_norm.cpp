@@ -5,7 +5,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kGroupNorm("group_norm", true);
+const OpInfo kGroupNorm("group_norm", true, CastPolicy::full);
 
 /// x, dense, as [samples, places, channels].
 View as_places(const Tensor& x) {
@@ -28,15 +28,19 @@ void check_operands(const Tensor& x, std::int64_t groups, const Tensor& weight, 
 Tensor group_norm(const Tensor& given, std::int64_t groups, const Tensor& given_weight,
                   const Tensor& given_bias, double epsilon) {
   TSR_CHECK(given.rank() >= 2, "group_norm: x ", describe(given), " is not [N, ..., channels]");
-  const Tensor x = contiguous(given);
-  const Shape channels{x.size(-1)};
-  const Tensor weight =
-                   given_weight.defined() ? contiguous(given_weight) : ones(channels, x.dtype(), x.device()),
-               bias = given_bias.defined() ? contiguous(given_bias) : zeros(channels, x.dtype(), x.device());
-  Op op(kGroupNorm, {x, weight, bias});
+  const Tensor dense = contiguous(given);
+  const Shape channels{given.size(-1)};
+  const Tensor dense_weight = given_weight.defined() ? contiguous(given_weight)
+                                                     : ones(channels, dense.dtype(), dense.device()),
+               dense_bias = given_bias.defined() ? contiguous(given_bias)
+                                                 : zeros(channels, dense.dtype(), dense.device());
+  Op op(kGroupNorm, {dense, dense_weight, dense_bias});
+  const Tensor &x = op[0], &weight = op[1], &bias = op[2];
   check_operands(x, groups, weight, bias);
   const Shape statistics{x.shape()[0], groups};
-  const Tensor y = op.empty(x.shape()), mean = op.empty(statistics), inv_std = op.empty(statistics);
+  const DType wide = compute_dtype(x.dtype());  // of the statistics
+  const Tensor y = op.empty(x.shape()), mean = op.empty(statistics, wide),
+               inv_std = op.empty(statistics, wide);
   group_norm_fwd(op, as_places(x), weight.view(), bias.view(), as_places(y), mean.view(), inv_std.view(),
                  epsilon);
   return op.record(y, [x = op.save(x), weight = op.save(weight), mean = op.save(mean),

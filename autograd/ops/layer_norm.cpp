@@ -5,7 +5,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kLayerNorm("layer_norm", true), kRmsNorm("rms_norm", true);
+const OpInfo kLayerNorm("layer_norm", true, CastPolicy::full), kRmsNorm("rms_norm", true, CastPolicy::full);
 
 /// A dense tensor as a kernel sees it in another shape.
 View shaped(const Tensor& dense, const Shape& shape) {
@@ -29,14 +29,16 @@ Shape rows_of(const char* op, const Tensor& x, const Shape& normalized, const Te
 
 Tensor norm(const OpInfo& info, const Tensor& given, const Shape& normalized, const Tensor& given_weight,
             const Tensor& given_bias, double epsilon, bool centred) {
-  const Tensor x = contiguous(given);
-  const Tensor weight = given_weight.defined() ? contiguous(given_weight)
-                                               : ones(normalized, x.dtype(), x.device()),
-               bias =
-                   given_bias.defined() ? contiguous(given_bias) : zeros(normalized, x.dtype(), x.device());
-  Op op(info, {x, weight, bias});
+  const Tensor dense = contiguous(given);
+  const Tensor dense_weight = given_weight.defined() ? contiguous(given_weight)
+                                                     : ones(normalized, dense.dtype(), dense.device()),
+               dense_bias = given_bias.defined() ? contiguous(given_bias)
+                                                 : zeros(normalized, dense.dtype(), dense.device());
+  Op op(info, {dense, dense_weight, dense_bias});
+  const Tensor &x = op[0], &weight = op[1], &bias = op[2];
   const Shape shape = rows_of(info.name, x, normalized, weight, bias), rows{shape[0]}, row{shape[1]};
-  const Tensor y = op.empty(x.shape()), mean = op.empty(rows), inv_std = op.empty(rows);
+  const DType wide = compute_dtype(x.dtype());  // of the statistics
+  const Tensor y = op.empty(x.shape()), mean = op.empty(rows, wide), inv_std = op.empty(rows, wide);
   layer_norm_fwd(op, shaped(x, shape), shaped(weight, row), shaped(bias, row), shaped(y, shape), mean.view(),
                  inv_std.view(), epsilon, centred);
   return op.record(y, [=, x = op.save(x), weight = op.save(weight), mean = op.save(mean),

@@ -7,7 +7,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kMatmul("matmul"), kLinear("linear");
+const OpInfo kMatmul("matmul", CastPolicy::low), kLinear("linear", CastPolicy::low);
 
 /// A shape without its last two sizes.
 Shape leading(const Tensor& x) { return Shape({x.shape().begin(), static_cast<std::size_t>(x.rank() - 2)}); }
@@ -66,8 +66,9 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  Op op(kMatmul, {a, b});
+Tensor matmul(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kMatmul, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   check_matmul(a, b);
   const Shape batch = broadcast_shapes("matmul", leading(a), leading(b));
   Shape shape = batch;
@@ -82,8 +83,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   });
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  Op op = bias.defined() ? Op(kLinear, {x, weight, bias}) : Op(kLinear, {x, weight});
+Tensor linear(const Tensor& given_x, const Tensor& given_weight, const Tensor& given_bias) {
+  Op op = given_bias.defined() ? Op(kLinear, {given_x, given_weight, given_bias})
+                               : Op(kLinear, {given_x, given_weight});
+  const Tensor &x = op[0], &weight = op[1], bias = given_bias.defined() ? op[2] : Tensor();
   check_linear(x, weight, bias);
   Shape shape = x.shape();
   shape[x.rank() - 1] = weight.size(0);

@@ -7,7 +7,7 @@
 namespace tsr {
 namespace {
 
-const OpInfo kNorm("norm");
+const OpInfo kNorm("norm", CastPolicy::full);
 
 /// x^p for x ≥ 0 with 0 < p < 1, whose infinite gradient at 0 is taken as 0.
 Tensor root(const Tensor& x, double p) {
@@ -15,8 +15,9 @@ Tensor root(const Tensor& x, double p) {
   return masked_fill(pow(masked_fill(x, zero, 1), p), zero, 0);
 }
 
-Tensor euclidean(const Tensor& x, const Shape& axes, bool keepdim) {
-  Op op(kNorm, {x});
+Tensor euclidean(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  Op op(kNorm, {given_x});
+  const Tensor& x = op[0];
   check_dtype("norm", norm_fwd, x);
   const Shape kept = kept_shape("norm", x, axes), shape = keepdim ? kept : dropped_shape(x, axes);
   const Tensor length = op.empty(kept), y = length.as_strided(shape, dense_strides(shape), 0);
@@ -49,18 +50,20 @@ Tensor norm(const Tensor& x, const Shape& axes, bool keepdim, double p) {
             " is not floating; convert it with cast(x, float32)");
   if (p == 1) return sum(abs(x), axes, keepdim);
   if (std::isinf(p)) return max(abs(x), axes, keepdim);
-  return general(x, axes, keepdim, p);
+  return composed(x, [&](const Tensor& wide) { return general(wide, axes, keepdim, p); });
 }
 
-Tensor var(const Tensor& x, const Shape& axes, bool keepdim, double correction) {
-  const double count = static_cast<double>(reduced_count(x, kept_shape("var", x, axes))) - correction;
-  TSR_CHECK(count > 0, "var: ", describe(x), " has ", count + correction, " elements along axes ", axes,
+Tensor var(const Tensor& given_x, const Shape& axes, bool keepdim, double correction) {
+  const double count =
+      static_cast<double>(reduced_count(given_x, kept_shape("var", given_x, axes))) - correction;
+  TSR_CHECK(count > 0, "var: ", describe(given_x), " has ", count + correction, " elements along axes ", axes,
             ", too few for a correction of ", correction);
-  return sum(square(x - mean(x, axes, true)), axes, keepdim) / count;
+  return composed(
+      given_x, [&](const Tensor& x) { return sum(square(x - mean(x, axes, true)), axes, keepdim) / count; });
 }
 
 Tensor stddev(const Tensor& x, const Shape& axes, bool keepdim, double correction) {
-  return root(var(x, axes, keepdim, correction), 0.5);
+  return composed(x, [&](const Tensor& wide) { return root(var(wide, axes, keepdim, correction), 0.5); });
 }
 
 }  // namespace tsr

@@ -18,8 +18,9 @@ Tensor run_binary(Op& op, const BinaryKernel& kernel, const Tensor& a, const Ten
 
 /// An op of one input, whose gradient is backward(grad, x).
 template <class Backward>
-Tensor from_input(const OpInfo& info, const UnaryKernel& kernel, const Tensor& x, Backward backward) {
-  Op op(info, {x});
+Tensor from_input(const OpInfo& info, const UnaryKernel& kernel, const Tensor& given_x, Backward backward) {
+  Op op(info, {given_x});
+  const Tensor& x = op[0];
   return op.record(run_unary(op, kernel, x), [x = op.save(x), backward](const Tensor& grad, const Needs&) {
     return Tensors{backward(grad, x.get())};
   });
@@ -27,8 +28,9 @@ Tensor from_input(const OpInfo& info, const UnaryKernel& kernel, const Tensor& x
 
 /// An op of one input, whose gradient is backward(grad, y) with y its result.
 template <class Backward>
-Tensor from_output(const OpInfo& info, const UnaryKernel& kernel, const Tensor& x, Backward backward) {
-  Op op(info, {x});
+Tensor from_output(const OpInfo& info, const UnaryKernel& kernel, const Tensor& given_x, Backward backward) {
+  Op op(info, {given_x});
+  const Tensor& x = op[0];
   const Tensor y = run_unary(op, kernel, x);
   return op.record(y, [y = op.save(y), backward](const Tensor& grad, const Needs&) {
     return Tensors{backward(grad, y.get())};

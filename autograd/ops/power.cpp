@@ -4,8 +4,9 @@
 namespace tsr {
 namespace {
 
-const OpInfo kSquare("square"), kSqrt("sqrt"), kRsqrt("rsqrt"), kReciprocal("reciprocal"), kPow("pow"),
-    kPowScalar("pow_scalar");
+const OpInfo kSquare("square"), kSqrt("sqrt"), kRsqrt("rsqrt", CastPolicy::full),
+    kReciprocal("reciprocal", CastPolicy::full), kPow("pow", CastPolicy::full),
+    kPowScalar("pow_scalar", CastPolicy::full);
 
 /// b·a^(b-1); 0 at 0^0, where a^0 is constant.
 Tensor base_slope(const Tensor& a, const Tensor& b) {
@@ -41,8 +42,9 @@ Tensor reciprocal(const Tensor& x) {
                      [](const Tensor& grad, const Tensor& y) { return neg(grad * y * y); });
 }
 
-Tensor pow(const Tensor& a, const Tensor& b) {
-  Op op(kPow, {a, b});
+Tensor pow(const Tensor& given_a, const Tensor& given_b) {
+  Op op(kPow, {given_a, given_b});
+  const Tensor &a = op[0], &b = op[1];
   const Tensor y = run_binary(op, pow_fwd, a, b);
   return op.record(
       y, [a = op.save(a), b = op.save(b), y = op.save(y)](const Tensor& grad, const Needs& needs) {
@@ -53,8 +55,9 @@ Tensor pow(const Tensor& a, const Tensor& b) {
       });
 }
 
-Tensor pow(const Tensor& x, double exponent) {
-  Op op(kPowScalar, {x});
+Tensor pow(const Tensor& given_x, double exponent) {
+  Op op(kPowScalar, {given_x});
+  const Tensor& x = op[0];
   check_dtype("pow", pow_scalar_fwd, x);
   const Tensor y = op.empty(x.shape());
   pow_scalar_fwd(op, x.view(), y.view(), exponent);

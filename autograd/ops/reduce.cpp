@@ -6,8 +6,8 @@
 namespace tsr {
 namespace {
 
-const OpInfo kSum("sum"), kProd("prod"), kMax("max"), kMin("min"), kArgmax("argmax"), kArgmin("argmin"),
-    kAny("any"), kAll("all");
+const OpInfo kSum("sum", CastPolicy::full), kProd("prod", CastPolicy::full), kMax("max"), kMin("min"),
+    kArgmax("argmax"), kArgmin("argmin"), kAny("any"), kAll("all");
 
 /// Runs the kernel; the result has the kept shape, or is a view of it without the reduced axes.
 Tensor run(Op& op, const UnaryKernel& kernel, const Tensor& x, const Shape& axes, bool keepdim, DType dtype) {
@@ -80,8 +80,9 @@ Tensor products_of_others(const Tensor& rows, const Tensor& grad) {
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const Shape& axes, bool keepdim) {
-  Op op(kSum, {x});
+Tensor sum(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  Op op(kSum, {given_x});
+  const Tensor& x = op[0];
   const Tensor y = run(op, sum_fwd, x, axes, keepdim, total_dtype(x));
   return op.record(y,
                    [kept = kept_shape("sum", x, axes), from = x.shape()](const Tensor& grad, const Needs&) {
@@ -89,15 +90,18 @@ Tensor sum(const Tensor& x, const Shape& axes, bool keepdim) {
                    });
 }
 
-Tensor mean(const Tensor& x, const Shape& axes, bool keepdim) {
-  TSR_CHECK(is_floating(x.dtype()), "mean: ", describe(x),
+Tensor mean(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  TSR_CHECK(is_floating(given_x.dtype()), "mean: ", describe(given_x),
             " is not floating; convert it with cast(x, float32)");
-  const auto count = static_cast<double>(reduced_count(x, kept_shape("mean", x, axes)));
-  return sum(x, axes, keepdim) / count;
+  return composed(given_x, [&](const Tensor& x) {
+    const auto count = static_cast<double>(reduced_count(x, kept_shape("mean", x, axes)));
+    return sum(x, axes, keepdim) / count;
+  });
 }
 
-Tensor prod(const Tensor& x, const Shape& axes, bool keepdim) {
-  Op op(kProd, {x});
+Tensor prod(const Tensor& given_x, const Shape& axes, bool keepdim) {
+  Op op(kProd, {given_x});
+  const Tensor& x = op[0];
   const Tensor y = run(op, prod_fwd, x, axes, keepdim, total_dtype(x));
   return op.record(y, [axes, x = op.save(x)](const Tensor& grad, const Needs&) {
     const Tensor point = x.get(), rows = as_rows(point, axes);

@@ -126,7 +126,8 @@ Tensor resample(const OpInfo& info, const Tensor& given_x, const Shape& from, co
   }
   const Shape& size = adjoint ? from : to;
   const Tensor y = op.empty({x.size(0), size[0], size[1], x.size(3)});
-  const Packed vertical(rows, x.dtype(), x.device()), horizontal(columns, x.dtype(), x.device());
+  const DType wide = compute_dtype(x.dtype());
+  const Packed vertical(rows, wide, x.device()), horizontal(columns, wide, x.device());
   resample_fwd(op, x.view(), y.view(), vertical.axis(), horizontal.axis());
   return op.record(y, [adjoint, from, to, options](const Tensor& grad, const Needs&) {
     return Tensors{resample(adjoint ? kResize : kResizeBackward, grad, from, to, options)};

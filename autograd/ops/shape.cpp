@@ -6,7 +6,7 @@ namespace tsr {
 namespace {
 
 const OpInfo kReshape("reshape"), kPermute("permute"), kBroadcastTo("broadcast_to"), kSlice("slice"),
-    kSliceBackward("slice_backward"), kContiguous("contiguous"), kConcat("concat");
+    kSliceBackward("slice_backward"), kContiguous("contiguous"), kConcat("concat", CastPolicy::widest);
 
 /// The strides of a view of x in another shape, or false where only a copy has that shape. Axes of x that are
 /// dense among themselves are cut and joined freely; others keep their borders.
@@ -188,8 +188,8 @@ Tensor concat(const Tensors& parts, std::int64_t axis) {
     return concat({concat(Tensors(parts.begin(), middle), axis), concat(Tensors(middle, parts.end()), axis)},
                   axis);
   }
-  const Tensor &a = parts[0], &b = parts[1];
-  Op op(kConcat, {a, b});
+  Op op(kConcat, {parts[0], parts[1]});
+  const Tensor &a = op[0], &b = op[1];
   const int along = normalize_axis("concat", axis, a.rank());
   TSR_CHECK(a.rank() == b.rank() && a.dtype() == b.dtype(), "concat: ", describe(a), " and ", describe(b),
             " differ in rank or dtype");

@@ -1,4 +1,5 @@
 // Parameters put on another scale before they are used.
+#include "autograd/op.h"
 #include "autograd/ops.h"
 
 namespace tsr {
@@ -17,8 +18,10 @@ Shape others(int rank, int axis) {
 Tensor weight_standardize(const Tensor& weight, double epsilon) {
   TSR_CHECK(weight.rank() >= 2, "weight_standardize: ", describe(weight), " is not [out, ...]");
   const Shape axes = others(weight.rank(), 0);
-  const Tensor centred = weight - mean(weight, axes, true);
-  return centred * rsqrt(mean(square(centred), axes, true) + epsilon);
+  return composed(weight, [&](const Tensor& wide) {
+    const Tensor centred = wide - mean(wide, axes, true);
+    return centred * rsqrt(mean(square(centred), axes, true) + epsilon);
+  });
 }
 
 Tensor weight_norm(const Tensor& v, const Tensor& g, std::int64_t axis) {

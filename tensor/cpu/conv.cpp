@@ -18,8 +18,8 @@ std::vector<int64_t> tap_offsets(int64_t kernel, int64_t dilation, int64_t pad) 
 }
 
 /// The patches of x that y's pixels see, in group `group`; for `widest` see prefer_position_major.
-template <class T>
-Patches<T> input_patches(const Conv2dGeometry& g, const T* x, int64_t group, int64_t widest) {
+template <class S>
+Patches<S> input_patches(const Conv2dGeometry& g, const S* x, int64_t group, int64_t widest) {
   const int64_t channels = g.in_c / g.groups;
   return {.image = x + group * channels,
           .order = {g.batch, g.out_h(), g.out_w(),
@@ -77,23 +77,28 @@ void Conv2dGeometry::check() const {
             ") does not fit a ", in_h, "x", in_w, " image with padding ", pad_h, "x", pad_w, "; pad more");
 }
 
-template <class T>
-void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, const Epilogue<T>& epilogue) {
+template <class S>
+void conv2d_forward(const Conv2dGeometry& g, const S* x, const S* weight, S* y,
+                    const Epilogue<Compute<S>>& epilogue) {
+  using T = Compute<S>;
   g.check();
   if (is_depthwise(g)) return depthwise_forward(g, x, weight, y, epilogue);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const Patches<T> patches = input_patches(g, x, group, kWidestRows);
+    const Patches<S> patches = input_patches(g, x, group, kWidestRows);
     const PixelMap pixels = output_pixels(g, patches.order, group);
     const int64_t depth = patches.columns();
-    const StridedMatrix<T> transposed{weight + group * outputs * depth, 1, depth};
+    const StridedMatrix<S> transposed{weight + group * outputs * depth, 1, depth};
     const GroupEpilogue<T> shifted{epilogue, group * outputs};
+    Output<T> c = output(y);
+    c.offsets = pixel_offsets;
+    c.state = &pixels;
     Gemm<T> product{.m = patches.order.count(),
                     .n = outputs,
                     .k = depth,
                     .a = patches_a(patches),
                     .b = strided_b(transposed),
-                    .c = {.data = y, .offsets = pixel_offsets, .state = &pixels},
+                    .c = c,
                     .epilogue = g.groups == 1 ? epilogue : shifted.epilogue()};
     if (patches.order.position_major) {
       product.row_group = patches.order.images;
@@ -103,31 +108,36 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, 
   }
 }
 
-template <class T>
-void conv2d_grad_weight(const Conv2dGeometry& g, const T* grad_y, const T* x, T* grad_weight) {
+template <class S>
+void conv2d_grad_weight(const Conv2dGeometry& g, const S* grad_y, const S* x, S* grad_weight) {
+  using T = Compute<S>;
   g.check();
   if (is_depthwise(g)) return depthwise_grad_weight(g, grad_y, x, grad_weight);
   const int64_t outputs = g.out_c / g.groups;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const Patches<T> patches = input_patches(g, x, group, kWidestDepth);
-    const PixelColumns<T> columns{grad_y, output_pixels(g, patches.order, group)};
+    const Patches<S> patches = input_patches(g, x, group, kWidestDepth);
+    const PixelColumns<S> columns{grad_y, output_pixels(g, patches.order, group)};
     const int64_t n = patches.columns();
+    Output<T> c = output(grad_weight + group * outputs * n);
+    c.row_stride = n;
     Gemm<T> product{.m = outputs,
                     .n = n,
                     .k = patches.order.count(),
                     .a = pixel_columns_a(columns),
                     .b = patches_b(patches),
-                    .c = {.data = grad_weight + group * outputs * n, .row_stride = n}};
+                    .c = c};
     if (patches.order.position_major) product.depth_group = patches.order.images;
     gemm(product);
   }
 }
 
-template void conv2d_forward(const Conv2dGeometry&, const float*, const float*, float*,
-                             const Epilogue<float>&);
-template void conv2d_forward(const Conv2dGeometry&, const double*, const double*, double*,
-                             const Epilogue<double>&);
-template void conv2d_grad_weight(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_grad_weight(const Conv2dGeometry&, const double*, const double*, double*);
+#define CONV2D(S)                                                                                           \
+  template void conv2d_forward(const Conv2dGeometry&, const S*, const S*, S*, const Epilogue<Compute<S>>&); \
+  template void conv2d_grad_weight(const Conv2dGeometry&, const S*, const S*, S*);
+CONV2D(float)
+CONV2D(double)
+CONV2D(BFloat16)
+CONV2D(Float16)
+#undef CONV2D
 
 }  // namespace tsr::cpu

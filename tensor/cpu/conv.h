@@ -21,18 +21,19 @@ struct Conv2dGeometry {
 };
 
 /// y = x ⋆ weight. The epilogue sees blocks of y: tile.row is the block's first row in an order of our own,
-/// so use tile.row_offsets to find the same place in a tensor of y's shape, and tile.col for the channel.
-template <class T>
-void conv2d_forward(const Conv2dGeometry& geometry, const T* x, const T* weight, T* y,
-                    const Epilogue<T>& epilogue = {});
+/// so use tile.place and tile.places to find the same place in a tensor of y's shape, and tile.col for the
+/// channel. In 16-bit tensors products are summed in float32 and rounded once, and so below.
+template <class S>
+void conv2d_forward(const Conv2dGeometry& geometry, const S* x, const S* weight, S* y,
+                    const Epilogue<Compute<S>>& epilogue = {});
 
 /// grad_x from grad_y: the transposed convolution, one product for each class of pixels modulo the stride, so
 /// that no tap falls between two outputs.
-template <class T>
-void conv2d_grad_input(const Conv2dGeometry& geometry, const T* grad_y, const T* weight, T* grad_x);
+template <class S>
+void conv2d_grad_input(const Conv2dGeometry& geometry, const S* grad_y, const S* weight, S* grad_x);
 
 /// grad_weight from grad_y and x, summed over batch and pixels in an order fixed by the shapes.
-template <class T>
-void conv2d_grad_weight(const Conv2dGeometry& geometry, const T* grad_y, const T* x, T* grad_weight);
+template <class S>
+void conv2d_grad_weight(const Conv2dGeometry& geometry, const S* grad_y, const S* x, S* grad_weight);
 
 }  // namespace tsr::cpu

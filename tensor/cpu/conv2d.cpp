@@ -23,31 +23,28 @@ Conv2dGeometry geometry(const View& x, const View& weight, const Conv2dParams& p
           .groups = p.groups};
 }
 
-template <class T>
-const T* optional(const View& view) {
-  return view.data == nullptr ? nullptr : view.as<T>();
+template <class S>
+void forward(Context& context, View x, View weight, View y, const Conv2dParams& params,
+             const Conv2dEpilogue& e) {
+  const BiasResidualRelu<Compute<S>> finish{.bias = epilogue_operand<S>(context, e.bias),
+                                            .residual = epilogue_operand<S>(context, e.residual),
+                                            .relu = e.relu};
+  conv2d_forward(geometry(x, weight, params), x.as<S>(), weight.as<S>(), y.as<S>(), finish.epilogue());
 }
 
-template <class T>
-void forward(Context&, View x, View weight, View y, const Conv2dParams& params, const Conv2dEpilogue& e) {
-  const BiasResidualRelu<T> finish{
-      .y = y.as<T>(), .bias = optional<T>(e.bias), .residual = optional<T>(e.residual), .relu = e.relu};
-  conv2d_forward(geometry(x, weight, params), x.as<T>(), weight.as<T>(), y.as<T>(), finish.epilogue());
-}
-
-template <class T>
+template <class S>
 void backward_input(Context&, View grad, View weight, View grad_x, const Conv2dParams& params) {
-  conv2d_grad_input(geometry(grad_x, weight, params), grad.as<T>(), weight.as<T>(), grad_x.as<T>());
+  conv2d_grad_input(geometry(grad_x, weight, params), grad.as<S>(), weight.as<S>(), grad_x.as<S>());
 }
 
-template <class T>
+template <class S>
 void backward_weight(Context&, View grad, View x, View grad_weight, const Conv2dParams& params) {
-  conv2d_grad_weight(geometry(x, grad_weight, params), grad.as<T>(), x.as<T>(), grad_weight.as<T>());
+  conv2d_grad_weight(geometry(x, grad_weight, params), grad.as<S>(), x.as<S>(), grad_weight.as<S>());
 }
 
-TSR_CPU_KERNEL(conv2d_fwd, forward, float, double);
-TSR_CPU_KERNEL(conv2d_bwd_input, backward_input, float, double);
-TSR_CPU_KERNEL(conv2d_bwd_weight, backward_weight, float, double);
+TSR_CPU_KERNEL(conv2d_fwd, forward, float, double, BFloat16, Float16);
+TSR_CPU_KERNEL(conv2d_bwd_input, backward_input, float, double, BFloat16, Float16);
+TSR_CPU_KERNEL(conv2d_bwd_weight, backward_weight, float, double, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::cpu

@@ -36,14 +36,15 @@ std::vector<Phase> phases(int64_t extent, int64_t kernel, int64_t stride, int64_
   return result;
 }
 
-template <class T>
+template <class S>
 void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical, const Phase& horizontal,
-                   const T* grad_y, const T* weight, T* grad_x) {
+                   const S* grad_y, const S* weight, S* grad_x) {
+  using T = Compute<S>;
   const int64_t outputs = g.out_c / g.groups, channels = g.in_c / g.groups;
   const auto taps = static_cast<int64_t>(vertical.tap.size() * horizontal.tap.size());
   const PixelOrder order{g.batch, vertical.count, horizontal.count,
                          prefer_position_major(g.batch, horizontal.count, kWidestRows, taps, outputs)};
-  const Patches<T> patches{.image = grad_y + group * outputs,
+  const Patches<S> patches{.image = grad_y + group * outputs,
                            .order = order,
                            .height = g.out_h(),
                            .width = g.out_w(),
@@ -53,7 +54,7 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
                            .stride_w = 1,
                            .tap_y = vertical.offset,
                            .tap_x = horizontal.offset};
-  const TapWeights<T> weights{.weight = weight + group * outputs * g.kernel_h * g.kernel_w * channels,
+  const TapWeights<S> weights{.weight = weight + group * outputs * g.kernel_h * g.kernel_w * channels,
                               .outputs = outputs,
                               .channels = channels,
                               .kernel_h = g.kernel_h,
@@ -67,12 +68,15 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
                         .step_y = g.stride_h,
                         .step_x = g.stride_w,
                         .offset = (vertical.phase * g.in_w + horizontal.phase) * g.in_c + group * channels};
+  Output<T> c = output(grad_x);
+  c.offsets = pixel_offsets;
+  c.state = &pixels;
   Gemm<T> product{.m = order.count(),
                   .n = channels,
                   .k = taps * outputs,
                   .a = patches_a(patches),
                   .b = tap_weights_b(weights),
-                  .c = {.data = grad_x, .offsets = pixel_offsets, .state = &pixels}};
+                  .c = c};
   if (order.position_major) {
     product.row_group = order.images;
     product.depth_group = static_cast<int64_t>(horizontal.tap.size()) * outputs;
@@ -82,8 +86,8 @@ void grad_of_phase(const Conv2dGeometry& g, int64_t group, const Phase& vertical
 
 }  // namespace
 
-template <class T>
-void conv2d_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight, T* grad_x) {
+template <class S>
+void conv2d_grad_input(const Conv2dGeometry& g, const S* grad_y, const S* weight, S* grad_x) {
   g.check();
   if (is_depthwise(g)) return depthwise_grad_input(g, grad_y, weight, grad_x);
   for (int64_t group = 0; group < g.groups; ++group) {
@@ -97,5 +101,7 @@ void conv2d_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight
 
 template void conv2d_grad_input(const Conv2dGeometry&, const float*, const float*, float*);
 template void conv2d_grad_input(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_grad_input(const Conv2dGeometry&, const BFloat16*, const BFloat16*, BFloat16*);
+template void conv2d_grad_input(const Conv2dGeometry&, const Float16*, const Float16*, Float16*);
 
 }  // namespace tsr::cpu

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "tensor/cpu/conv_patches.h"
+#include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
 
 #ifndef TESSERA_TENSOR_CPU_CONV_PATCHES_ONCE_
@@ -41,10 +42,10 @@ struct Run {
 };
 
 /// Cuts columns [begin, begin + count) of the patch matrix into runs, one at a time.
-template <class T>
+template <class S>
 class RunCutter {
  public:
-  RunCutter(const Patches<T>& patches, int64_t begin, int64_t count)
+  RunCutter(const Patches<S>& patches, int64_t begin, int64_t count)
       : patches_(patches),
         at_(begin),
         end_(begin + count),
@@ -66,19 +67,19 @@ class RunCutter {
   }
 
  private:
-  const Patches<T>& patches_;
+  const Patches<S>& patches_;
   int64_t at_, end_, taps_;
 };
 
 /// The part [begin, end) of a run that lies inside the image for a pixel, and where its element 0 would be.
-template <class T>
+template <class S>
 struct Inside {
   int64_t begin, end;
-  const T* from;
+  const S* from;
 };
 
-template <class T>
-HWY_INLINE Inside<T> inside(const Patches<T>& patches, const PixelOrder::Pixel& pixel, const Run& run) {
+template <class S>
+HWY_INLINE Inside<S> inside(const Patches<S>& patches, const PixelOrder::Pixel& pixel, const Run& run) {
   const int64_t y = pixel.y * patches.stride_h + run.tap_y;
   const int64_t x = pixel.x * patches.stride_w + run.tap_x;
   if (y < 0 || y >= patches.height) return {0, 0, nullptr};
@@ -91,8 +92,8 @@ HWY_INLINE Inside<T> inside(const Patches<T>& patches, const PixelOrder::Pixel& 
 }
 
 /// Fills `to` with the run, zeros where it leaves the image.
-template <class T>
-HWY_INLINE void copy_inside(const Inside<T>& part, int64_t length, T* to) {
+template <class S, class T>
+HWY_INLINE void copy_inside(const Inside<S>& part, int64_t length, T* to) {
   if (part.begin > 0) zero_run(part.begin, to);
   if (part.end > part.begin) copy_run(part.from + part.begin, part.end - part.begin, to + part.begin);
   if (length > part.end) zero_run(length - part.end, to + part.end);
@@ -104,15 +105,15 @@ struct Margin {
 };
 
 /// Only found for blocks of one position, {0, 0} for others; front is `columns` when all is padding.
-template <class T>
-Margin margin(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+template <class S>
+Margin margin(const Patches<S>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const PixelOrder& order = patches.order;
   if (!order.position_major || row / order.images != (row + rows - 1) / order.images) return {};
   const PixelOrder::Pixel pixel = order.at(row);
   int64_t first = columns, end = columns, at = 0;
-  RunCutter<T> cutter(patches, column, columns);
+  RunCutter<S> cutter(patches, column, columns);
   for (Run run; cutter.next(run); at += run.length) {
-    const Inside<T> part = inside(patches, pixel, run);
+    const Inside<S> part = inside(patches, pixel, run);
     if (part.end == part.begin) continue;
     first = std::min(first, at + part.begin);
     end = at + part.end;
@@ -132,21 +133,21 @@ HWY_INLINE void for_each_span(const PixelOrder& order, int64_t row, int64_t rows
 }
 
 /// Copies a run for `count` pixels of a span, to rows `pitch` elements apart.
-template <class T>
-HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, int64_t count, const Run& run,
+template <class S, class T>
+HWY_INLINE void copy_span(const Patches<S>& patches, PixelOrder::Pixel pixel, int64_t count, const Run& run,
                           T* to, int64_t pitch) {
   if (patches.order.position_major) {
-    const Inside<T> part = inside(patches, pixel, run);
+    const Inside<S> part = inside(patches, pixel, run);
     const int64_t step = patches.height * patches.width * patches.pixel_stride;
     for (int64_t i = 0; i < count; ++i) {
-      copy_inside({part.begin, part.end, part.from + i * step}, run.length, to + i * pitch);
+      copy_inside(Inside<S>{part.begin, part.end, part.from + i * step}, run.length, to + i * pitch);
     }
     return;
   }
   const int64_t step = patches.stride_w * patches.pixel_stride;
   const int64_t row_end = patches.width * patches.pixel_stride;
   for (int64_t i = 0; i < count;) {
-    const Inside<T> part = inside(patches, pixel, run);
+    const Inside<S> part = inside(patches, pixel, run);
     if (part.begin > 0 || part.end < run.length) {
       copy_inside(part, run.length, to + i * pitch);
       ++i, ++pixel.x;
@@ -162,10 +163,10 @@ HWY_INLINE void copy_span(const Patches<T>& patches, PixelOrder::Pixel pixel, in
 }
 
 /// Fills a buffer with rows [row, row + rows) × columns [column, column + columns) of the patch matrix.
-template <class T>
-void pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns,
+template <class S, class T>
+void pack_patches(const Patches<S>& patches, int64_t row, int64_t rows, int64_t column, int64_t columns,
                   T* buffer, int64_t pitch) {
-  RunCutter<T> cutter(patches, column, columns);
+  RunCutter<S> cutter(patches, column, columns);
   for (Run run; cutter.next(run); buffer += run.length) {
     for_each_span(patches.order, row, rows,
                   [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
@@ -174,9 +175,9 @@ void pack_patches(const Patches<T>& patches, int64_t row, int64_t rows, int64_t 
   }
 }
 
-template <class T>
+template <class S, class T>
 Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
-  const auto& patches = *static_cast<const Patches<T>*>(state);
+  const auto& patches = *static_cast<const Patches<S>*>(state);
   const Margin skip = margin(patches, r.row, r.rows, r.depth_begin, r.depth);
   const int64_t depth = r.depth - skip.front - skip.back;
   if (depth == 0) return {nullptr, r.row_stride, Layout::rows};
@@ -184,23 +185,23 @@ Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
   return {r.buffer, r.row_stride, Layout::rows, skip.front, skip.back};
 }
 
-template <class T>
+template <class S, class T>
 bool pack_patches_b(const void* state, const PanelRequest<T>& r) {
-  const auto& patches = *static_cast<const Patches<T>*>(state);
+  const auto& patches = *static_cast<const Patches<S>*>(state);
   if (margin(patches, r.depth_begin, r.depth, r.col, r.cols).front == r.cols) return false;
   pack_patches(patches, r.depth_begin, r.depth, r.col, r.cols, r.buffer, r.width);
   return true;
 }
 
-template <class T>
+template <class S, class T>
 Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
-  const auto& columns = *static_cast<const PixelColumns<T>*>(state);
-  const T* data = columns.data;
+  const auto& columns = *static_cast<const PixelColumns<S>*>(state);
+  const S* data = columns.data;
   const auto& map = columns.map;
   const int64_t step = map.span_step();
   for_each_span(map.order, r.depth_begin, r.depth,
                 [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
-                  const T* from = data + map.at(pixel) + r.row;
+                  const S* from = data + map.at(pixel) + r.row;
                   T* to = r.buffer + offset * r.column_stride;
                   for (int64_t i = 0; i < count; ++i)
                     copy_run(from + i * step, r.rows, to + i * r.column_stride);
@@ -208,9 +209,9 @@ Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
   return {r.buffer, r.column_stride, Layout::columns};
 }
 
-template <class T>
+template <class S, class T>
 bool pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
-  const auto& w = *static_cast<const TapWeights<T>*>(state);
+  const auto& w = *static_cast<const TapWeights<S>*>(state);
   const auto cols = static_cast<int64_t>(w.tap_col.size());
   for (int64_t k = 0; k < request.depth; ++k) {
     const int64_t tap = (request.depth_begin + k) / w.outputs, output = (request.depth_begin + k) % w.outputs;
@@ -221,12 +222,15 @@ bool pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
   return true;
 }
 
-template <class T>
-PatchPackers<T> packers() {
-  return {pack_patches_a<T>, pack_patches_b<T>, pack_pixel_columns_a<T>, pack_tap_weights_b<T>};
+template <class S>
+PatchPackers<Compute<S>> packers() {
+  using T = Compute<S>;
+  return {pack_patches_a<S, T>, pack_patches_b<S, T>, pack_pixel_columns_a<S, T>, pack_tap_weights_b<S, T>};
 }
 PatchPackers<float> packers_float() { return packers<float>(); }
 PatchPackers<double> packers_double() { return packers<double>(); }
+PatchPackers<float> packers_bfloat16() { return packers<BFloat16>(); }
+PatchPackers<float> packers_float16() { return packers<Float16>(); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -239,14 +243,20 @@ namespace {
 
 HWY_EXPORT(packers_float);
 HWY_EXPORT(packers_double);
+HWY_EXPORT(packers_bfloat16);
+HWY_EXPORT(packers_float16);
 
-template <class T>
-const PatchPackers<T>& packers() {
-  static const PatchPackers<T> chosen = [] {
-    if constexpr (std::is_same_v<T, float>) {
+template <class S>
+const PatchPackers<Compute<S>>& packers() {
+  static const PatchPackers<Compute<S>> chosen = [] {
+    if constexpr (std::is_same_v<S, float>) {
       return HWY_DYNAMIC_DISPATCH(packers_float)();
-    } else {
+    } else if constexpr (std::is_same_v<S, double>) {
       return HWY_DYNAMIC_DISPATCH(packers_double)();
+    } else if constexpr (std::is_same_v<S, BFloat16>) {
+      return HWY_DYNAMIC_DISPATCH(packers_bfloat16)();
+    } else {
+      return HWY_DYNAMIC_DISPATCH(packers_float16)();
     }
   }();
   return chosen;
@@ -269,31 +279,33 @@ void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::in
   }
 }
 
-template <class T>
-OperandA<T> patches_a(const Patches<T>& patches) {
-  return {packers<T>().patches_a, &patches};
+template <class S>
+OperandA<Compute<S>> patches_a(const Patches<S>& patches) {
+  return {packers<S>().patches_a, &patches};
 }
-template <class T>
-OperandB<T> patches_b(const Patches<T>& patches) {
-  return {packers<T>().patches_b, &patches, true};
+template <class S>
+OperandB<Compute<S>> patches_b(const Patches<S>& patches) {
+  return {packers<S>().patches_b, &patches, true};
 }
-template <class T>
-OperandA<T> pixel_columns_a(const PixelColumns<T>& columns) {
-  return {packers<T>().pixel_columns_a, &columns};
+template <class S>
+OperandA<Compute<S>> pixel_columns_a(const PixelColumns<S>& columns) {
+  return {packers<S>().pixel_columns_a, &columns};
 }
-template <class T>
-OperandB<T> tap_weights_b(const TapWeights<T>& weights) {
-  return {packers<T>().tap_weights_b, &weights, true};
+template <class S>
+OperandB<Compute<S>> tap_weights_b(const TapWeights<S>& weights) {
+  return {packers<S>().tap_weights_b, &weights, true};
 }
 
-template OperandA<float> patches_a(const Patches<float>&);
-template OperandA<double> patches_a(const Patches<double>&);
-template OperandB<float> patches_b(const Patches<float>&);
-template OperandB<double> patches_b(const Patches<double>&);
-template OperandA<float> pixel_columns_a(const PixelColumns<float>&);
-template OperandA<double> pixel_columns_a(const PixelColumns<double>&);
-template OperandB<float> tap_weights_b(const TapWeights<float>&);
-template OperandB<double> tap_weights_b(const TapWeights<double>&);
+#define PACKERS(S)                                                       \
+  template OperandA<Compute<S>> patches_a(const Patches<S>&);            \
+  template OperandB<Compute<S>> patches_b(const Patches<S>&);            \
+  template OperandA<Compute<S>> pixel_columns_a(const PixelColumns<S>&); \
+  template OperandB<Compute<S>> tap_weights_b(const TapWeights<S>&);
+PACKERS(float)
+PACKERS(double)
+PACKERS(BFloat16)
+PACKERS(Float16)
+#undef PACKERS
 
 }  // namespace tsr::cpu
 #endif

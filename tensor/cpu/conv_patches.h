@@ -65,9 +65,9 @@ void pixel_offsets(const void* map, std::int64_t row, std::int64_t rows, std::in
 /// Patches of an image as a matrix: row = pixel of `order`, column = (tap row, tap column, channel). Tap (a,
 /// b) of pixel (y, x) reads image pixel (y·stride_h + tap_y[a], x·stride_w + tap_x[b]), zero outside the
 /// image.
-template <class T>
+template <class S>
 struct Patches {
-  const T* image;
+  const S* image;
   PixelOrder order;
   std::int64_t height, width, channels;
   std::int64_t pixel_stride;  ///< elements from a pixel to the next; more than `channels` for a group
@@ -77,29 +77,30 @@ struct Patches {
   std::int64_t columns() const { return static_cast<std::int64_t>(tap_y.size() * tap_x.size()) * channels; }
 };
 
-/// Patches as A [pixels, taps·channels] or as B [pixels, taps·channels] of a product.
-template <class T>
-OperandA<T> patches_a(const Patches<T>& patches);
-template <class T>
-OperandB<T> patches_b(const Patches<T>& patches);
+/// Patches as A [pixels, taps·channels] or as B [pixels, taps·channels] of a product. These and the operands
+/// below widen 16-bit elements as they pack them.
+template <class S>
+OperandA<Compute<S>> patches_a(const Patches<S>& patches);
+template <class S>
+OperandB<Compute<S>> patches_b(const Patches<S>& patches);
 
 /// Channels of pixels as A [channels, pixels].
-template <class T>
+template <class S>
 struct PixelColumns {
-  const T* data;
+  const S* data;
   PixelMap map;
 };
-template <class T>
-OperandA<T> pixel_columns_a(const PixelColumns<T>& columns);
+template <class S>
+OperandA<Compute<S>> pixel_columns_a(const PixelColumns<S>& columns);
 
 /// Weights [out, taps, channels] as B [(tap row, tap column, out), channels], for some taps in any order.
-template <class T>
+template <class S>
 struct TapWeights {
-  const T* weight;
+  const S* weight;
   std::int64_t outputs, channels, kernel_h, kernel_w;
   std::vector<std::int64_t> tap_row, tap_col;
 };
-template <class T>
-OperandB<T> tap_weights_b(const TapWeights<T>& weights);
+template <class S>
+OperandB<Compute<S>> tap_weights_b(const TapWeights<S>& weights);
 
 }  // namespace tsr::cpu

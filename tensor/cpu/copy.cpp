@@ -1,11 +1,30 @@
 // copy and fill: strided, broadcasting, converting.
 #include <algorithm>
 
+#include "tensor/cpu/convert.h"
 #include "tensor/cpu/strided.h"
 #include "tensor/kernels.h"
 
 namespace tsr {
 namespace {
+
+template <class T>
+inline constexpr bool kHalf = is_low_precision(dtype_of<T>);
+
+/// Copies a dense row where that is faster than element by element; false where it isn't.
+template <class From, class To>
+bool copy_dense(const From* from, std::int64_t count, To* to) {
+  if constexpr (std::is_same_v<From, To>) {
+    std::copy_n(from, count, to);
+  } else if constexpr (kHalf<From> && std::is_same_v<To, float>) {
+    cpu::widen(from, count, to);
+  } else if constexpr (std::is_same_v<From, float> && kHalf<To>) {
+    cpu::round(from, count, to);
+  } else {
+    return false;
+  }
+  return true;
+}
 
 template <class From, class To>
 void copy_rows(const View& x, const View& y) {
@@ -15,12 +34,7 @@ void copy_rows(const View& x, const View& y) {
                                 std::int64_t count) {
     const From* from = source + offset[0];
     To* to = target + offset[1];
-    if constexpr (std::is_same_v<From, To>) {
-      if (stride[0] == 1 && stride[1] == 1) {
-        std::copy_n(from, count, to);
-        return;
-      }
-    }
+    if (stride[0] == 1 && stride[1] == 1 && copy_dense(from, count, to)) return;
     for (std::int64_t i = 0; i < count; ++i) {
       if constexpr (std::is_same_v<To, bool>) {
         to[i * stride[1]] = from[i * stride[0]] != From{};

@@ -6,9 +6,11 @@
 #include "tensor/cpu/depthwise.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/allocator.h"
+#include "tensor/cpu/convert.h"
 #include "tensor/cpu/depthwise_kernel.h"
 #include "tensor/parallel.h"
 
@@ -210,18 +212,11 @@ void finish_row(const Epilogue<T>& epilogue, int64_t row, int64_t width, int64_t
   if (!epilogue.apply) return;
   std::vector<int64_t> offsets(static_cast<std::size_t>(width));
   for (int64_t i = 0; i < width; ++i) offsets[static_cast<std::size_t>(i)] = (row * width + i) * channels;
-  epilogue.apply(epilogue.state, {y, offsets.data(), 0, row * width, width, 0, channels});
-}
-
-}  // namespace
-
-bool is_depthwise(const Conv2dGeometry& g) {
-  return g.groups > 1 && g.in_c == g.groups && g.out_c / g.groups <= g.groups;
+  epilogue.apply(epilogue.state, {y, offsets.data(), 0, row * width, width, 0, channels, 0, offsets.data()});
 }
 
 template <class T>
-void depthwise_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y,
-                       const Epilogue<T>& epilogue) {
+void forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, const Epilogue<T>& epilogue) {
   const Walk walk = forward_walk(g);
   const Buffer<T> weights = planes_of_weights(g, weight);
   const int64_t height = g.out_h(), width = g.out_w(), planes = multiplier(g), plane_step = width * g.in_c;
@@ -246,7 +241,7 @@ void depthwise_forward(const Conv2dGeometry& g, const T* x, const T* weight, T* 
 }
 
 template <class T>
-void depthwise_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight, T* grad_x) {
+void grad_input(const Conv2dGeometry& g, const T* grad_y, const T* weight, T* grad_x) {
   const Walk walk = backward_walk(g);
   const Buffer<T> weights = planes_of_weights(g, weight);
   const OutputPlanes<T> grads(g, grad_y);
@@ -265,7 +260,7 @@ void depthwise_grad_input(const Conv2dGeometry& g, const T* grad_y, const T* wei
 }
 
 template <class T>
-void depthwise_grad_weight(const Conv2dGeometry& g, const T* grad_y, const T* x, T* grad_weight) {
+void grad_weight_of(const Conv2dGeometry& g, const T* grad_y, const T* x, T* grad_weight) {
   constexpr int64_t kMostParts = 32;  // partial sums, enough for a few threads to finish together
   const Walk walk = forward_walk(g);
   const OutputPlanes<T> grads(g, grad_y);
@@ -296,13 +291,78 @@ void depthwise_grad_weight(const Conv2dGeometry& g, const T* grad_y, const T* x,
   }
 }
 
-template void depthwise_forward(const Conv2dGeometry&, const float*, const float*, float*,
-                                const Epilogue<float>&);
-template void depthwise_forward(const Conv2dGeometry&, const double*, const double*, double*,
-                                const Epilogue<double>&);
-template void depthwise_grad_input(const Conv2dGeometry&, const float*, const float*, float*);
-template void depthwise_grad_input(const Conv2dGeometry&, const double*, const double*, double*);
-template void depthwise_grad_weight(const Conv2dGeometry&, const float*, const float*, float*);
-template void depthwise_grad_weight(const Conv2dGeometry&, const double*, const double*, double*);
+int64_t x_size(const Conv2dGeometry& g) { return g.batch * g.in_h * g.in_w * g.in_c; }
+int64_t y_size(const Conv2dGeometry& g) { return g.batch * g.out_h() * g.out_w() * g.out_c; }
+int64_t weight_size(const Conv2dGeometry& g) { return g.out_c * taps(g); }
+
+/// A tensor as the loops take it: itself, or a widened copy.
+template <class S>
+class Operand {
+ public:
+  Operand(const S* data, int64_t count) : copy_(kWidens ? count : 0) {
+    if constexpr (kWidens) {
+      widen(data, count, copy_.data());
+      data_ = copy_.data();
+    } else {
+      data_ = data;
+    }
+  }
+  operator const Compute<S>*() const { return data_; }
+
+ private:
+  static constexpr bool kWidens = !std::is_same_v<S, Compute<S>>;
+  Buffer<Compute<S>> copy_;
+  const Compute<S>* data_;
+};
+
+/// Calls body(result) with where the loops may write, and rounds what they wrote.
+template <class S, class Body>
+void write_to(S* data, int64_t count, Body&& body) {
+  if constexpr (std::is_same_v<S, Compute<S>>) {
+    body(data);
+  } else {
+    const Buffer<float> result(count);
+    body(result.data());
+    round(result.data(), count, data);
+  }
+}
+
+}  // namespace
+
+bool is_depthwise(const Conv2dGeometry& g) {
+  return g.groups > 1 && g.in_c == g.groups && g.out_c / g.groups <= g.groups;
+}
+
+template <class S>
+void depthwise_forward(const Conv2dGeometry& g, const S* x, const S* weight, S* y,
+                       const Epilogue<Compute<S>>& epilogue) {
+  const Operand<S> image(x, x_size(g)), filter(weight, weight_size(g));
+  write_to(y, y_size(g),
+           [&](Compute<S>* result) { forward<Compute<S>>(g, image, filter, result, epilogue); });
+}
+
+template <class S>
+void depthwise_grad_input(const Conv2dGeometry& g, const S* grad_y, const S* weight, S* grad_x) {
+  const Operand<S> grad(grad_y, y_size(g)), filter(weight, weight_size(g));
+  write_to(grad_x, x_size(g), [&](Compute<S>* result) { grad_input<Compute<S>>(g, grad, filter, result); });
+}
+
+template <class S>
+void depthwise_grad_weight(const Conv2dGeometry& g, const S* grad_y, const S* x, S* grad_weight) {
+  const Operand<S> grad(grad_y, y_size(g)), image(x, x_size(g));
+  write_to(grad_weight, weight_size(g),
+           [&](Compute<S>* result) { grad_weight_of<Compute<S>>(g, grad, image, result); });
+}
+
+#define DEPTHWISE(S)                                                                 \
+  template void depthwise_forward(const Conv2dGeometry&, const S*, const S*, S*,     \
+                                  const Epilogue<Compute<S>>&);                      \
+  template void depthwise_grad_input(const Conv2dGeometry&, const S*, const S*, S*); \
+  template void depthwise_grad_weight(const Conv2dGeometry&, const S*, const S*, S*);
+DEPTHWISE(float)
+DEPTHWISE(double)
+DEPTHWISE(BFloat16)
+DEPTHWISE(Float16)
+#undef DEPTHWISE
 
 }  // namespace tsr::cpu

@@ -17,15 +17,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 void finish(const BiasResidualRelu<T>& e, const FinishedTile<T>& tile) {
-  const T* const residual = e.residual == nullptr ? nullptr : e.residual + (tile.data - e.y);
   for (std::int64_t i = 0; i < tile.rows; ++i) {
-    const std::int64_t row = tile.row_offsets[i];
+    T* const row = tile.data + tile.row_offsets[i];
+    const T* const residual = e.residual == nullptr ? nullptr : e.residual + tile.place + tile.places[i];
     for_lanes<T>(tile.cols, [&](auto d, std::int64_t j) HWY_ATTR {
-      auto v = hn::LoadU(d, tile.data + row + j);
+      auto v = hn::LoadU(d, row + j);
       if (e.bias != nullptr) v = hn::Add(v, hn::LoadU(d, e.bias + tile.col + j));
-      if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual + row + j));
+      if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual + j));
       if (e.relu) v = hn::IfThenZeroElse(hn::Lt(v, hn::Zero(d)), v);
-      hn::StoreU(v, d, tile.data + row + j);
+      hn::StoreU(v, d, row + j);
     });
   }
 }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tensor/allocator.h"
+#include "tensor/cpu/convert.h"
 #include "tensor/cpu/gemm_plan.h"
 #include "tensor/parallel.h"
 
@@ -77,14 +78,17 @@ class Worker {
         shared_(shared),
         task_(plan.task(task)),
         kernels_(tile_kernels<T>()),
-        c_(problem.c.data + task_.batch * problem.c.batch_stride),
+        rounds_(problem.c.rounded != nullptr),
+        sums_(rounds_ ? rows() * task_.panels.size() * 2 * plan.lanes : 0),
         packed_a_(plan.a_size),
         packed_b_(shared ? 0 : task_.panels.size() * plan.panel_size()),
         panels_(task_.panels.size()),
         started_(task_.rows.size() * task_.panels.size()),
-        offsets_(task_.rows.size() * plan.rows.largest()) {
+        places_(rows()),
+        offsets_(rounds_ ? rows() : 0) {
     std::fill_n(started_.data(), task_.rows.size() * task_.panels.size(), problem.accumulate);
     for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) find_rows(i);
+    for (int64_t r = 0; rounds_ && r < rows(); ++r) offsets_[r] = r * task_.panels.size() * 2 * plan.lanes;
   }
 
   void run() {
@@ -99,8 +103,21 @@ class Worker {
   }
 
  private:
-  int64_t* offsets(int64_t row_block) const {
+  /// Room for the rows of the task.
+  int64_t rows() const { return task_.rows.size() * plan_.rows.largest(); }
+  /// Where in C the rows of a block are, and where those of its sums: in C, or in a buffer of the task.
+  int64_t* places(int64_t row_block) const {
+    return places_.data() + (row_block - task_.rows.begin) * plan_.rows.largest();
+  }
+  const int64_t* offsets(int64_t row_block) const {
+    if (!rounds_) return places(row_block);
     return offsets_.data() + (row_block - task_.rows.begin) * plan_.rows.largest();
+  }
+  /// What the places count from, in elements of C, and what the offsets count from.
+  int64_t place(const Range& cols) const { return task_.batch * problem_.c.batch_stride + cols.begin; }
+  T* sums(const Range& cols) const {
+    if (!rounds_) return problem_.c.data + place(cols);
+    return sums_.data() + cols.begin - plan_.panel(task_.panels.begin).begin;
   }
   bool& started(int64_t row_block, int64_t panel) const {
     return started_[(row_block - task_.rows.begin) * task_.panels.size() + panel - task_.panels.begin];
@@ -108,7 +125,7 @@ class Worker {
 
   void find_rows(int64_t row_block) {
     const Range rows = plan_.rows.at(row_block);
-    int64_t* result = offsets(row_block);
+    int64_t* result = places(row_block);
     if (problem_.c.offsets) return problem_.c.offsets(problem_.c.state, rows.begin, rows.size(), result);
     for (int64_t r = 0; r < rows.size(); ++r) result[r] = (rows.begin + r) * problem_.c.row_stride;
   }
@@ -150,22 +167,24 @@ class Worker {
     for (int64_t row = 0; row < rows; row += height) {
       const T* tile = a.data + row * (a.layout == Layout::rows ? a.stride : 1);
       kernels_.at(a.layout, vectors, std::min(height, rows - row))(
-          {depth, tile, a.stride, panel, c_ + cols.begin, offsets(i) + row, cols.size(), accumulate});
+          {depth, tile, a.stride, panel, sums(cols), offsets(i) + row, cols.size(), accumulate});
     }
     accumulate = true;
   }
 
-  /// Zeroes what no product has reached, and calls the epilogue.
+  /// Zeroes what no product has reached, calls the epilogue, and rounds.
   void finish(int64_t i, int64_t p) {
     const Range rows = plan_.rows.at(i), cols = plan_.panel(p);
-    T* c = c_ + cols.begin;
+    T* c = sums(cols);
     if (!started(i, p)) {
       for (int64_t r = 0; r < rows.size(); ++r) std::fill_n(c + offsets(i)[r], cols.size(), T{});
     }
     if (problem_.epilogue.apply) {
-      problem_.epilogue.apply(problem_.epilogue.state,
-                              {c, offsets(i), task_.batch, rows.begin, rows.size(), cols.begin, cols.size()});
+      problem_.epilogue.apply(problem_.epilogue.state, {c, offsets(i), task_.batch, rows.begin, rows.size(),
+                                                        cols.begin, cols.size(), place(cols), places(i)});
     }
+    for (int64_t r = 0; rounds_ && r < rows.size(); ++r)
+      problem_.c.round(c + offsets(i)[r], cols.size(), problem_.c.rounded, place(cols) + places(i)[r]);
   }
 
   const Gemm<T>& problem_;
@@ -173,11 +192,12 @@ class Worker {
   const SharedB<T>* shared_;
   const Task task_;
   const TileKernels<T>& kernels_;
-  T* c_;
+  const bool rounds_;
+  Buffer<T> sums_;  ///< of the task's part of C, where that is rounded
   Buffer<T> packed_a_, packed_b_;
   Buffer<const T*> panels_;
   Buffer<bool> started_;  ///< whether a block of C already holds a sum
-  Buffer<int64_t> offsets_;
+  Buffer<int64_t> places_, offsets_;
 };
 
 template <class T>
@@ -236,6 +256,7 @@ void run_split(const Gemm<T>& problem, const Plan& plan) {
 template <class T>
 void gemm(const Gemm<T>& problem) {
   if (problem.batch == 0 || problem.m == 0 || problem.n == 0) return;
+  TSR_ASSERT(problem.c.rounded == nullptr || !problem.accumulate);
   const Plan plan = make_plan(problem);
   if (plan.splits > 1) {
     run_split(problem, plan);
@@ -244,7 +265,24 @@ void gemm(const Gemm<T>& problem) {
   }
 }
 
+template <class S>
+Output<Compute<S>> output(S* data) {
+  if constexpr (std::is_same_v<S, Compute<S>>) {
+    return {.data = data};
+  } else {
+    return {.data = nullptr,
+            .rounded = data,
+            .round = [](const float* from, int64_t count, void* rounded, int64_t first) {
+              round(from, count, static_cast<S*>(rounded) + first);
+            }};
+  }
+}
+
 template void gemm(const Gemm<float>&);
 template void gemm(const Gemm<double>&);
+template Output<float> output(float*);
+template Output<double> output(double*);
+template Output<float> output(BFloat16*);
+template Output<float> output(Float16*);
 
 }  // namespace tsr::cpu

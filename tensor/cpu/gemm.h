@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "tensor/cpu/gemm_kernel.h"
+#include "tensor/dtype.h"
 
 namespace tsr::cpu {
 
@@ -52,12 +53,15 @@ struct OperandB {
   bool same_for_all_batches = false;
 };
 
-/// A finished block of C: element (i, j) of it is data[row_offsets[i] + j], row + i and col + j in C.
+/// A finished block of C: element (i, j) of it is data[row_offsets[i] + j], row + i and col + j in C, and
+/// lies `place + places[i] + j` elements from C's first.
 template <class T>
 struct FinishedTile {
   T* data;
   const std::int64_t* row_offsets;
   std::int64_t batch, row, rows, col, cols;
+  std::int64_t place;
+  const std::int64_t* places;
 };
 
 /// Called once for each block of C while it is in cache, from many threads, each element exactly once.
@@ -67,11 +71,14 @@ struct Epilogue {
   const void* state = nullptr;
 };
 
-/// C, whose rows are contiguous: row i of matrix b begins at data + b·batch_stride + (offsets ? offsets(i) :
+/// C, whose rows are contiguous: row i of matrix b begins at element b·batch_stride + (offsets ? offsets(i) :
 /// i·row_stride).
 template <class T>
 struct Output {
-  T* data;
+  T* data;                  ///< null when `rounded` is given
+  void* rounded = nullptr;  ///< C of another type: sums stay in T, and `round` stores each row of a finished
+                            ///< block once, at element `first` of it
+  void (*round)(const T* from, std::int64_t count, void* rounded, std::int64_t first) = nullptr;
   std::int64_t row_stride = 0;
   std::int64_t batch_stride = 0;
   void (*offsets)(const void* state, std::int64_t row, std::int64_t rows, std::int64_t* result) = nullptr;
@@ -85,7 +92,7 @@ struct Gemm {
   OperandA<T> a;
   OperandB<T> b;
   Output<T> c;
-  bool accumulate = false;  ///< C += A · B
+  bool accumulate = false;  ///< C += A · B; not for a rounded C
   Epilogue<T> epilogue = {};
   /// Blocks of rows (of depth) never straddle a multiple of these, so that a packer can tell a block that is
   /// zero; 0 means one group.
@@ -97,17 +104,22 @@ struct Gemm {
 template <class T>
 void gemm(const Gemm<T>& problem);
 
-/// A matrix in memory with any strides, in elements: the plain packers' state.
-template <class T>
+/// Where a product of operands of type S goes: S is T, or a 16-bit type that T is rounded to.
+template <class S>
+Output<Compute<S>> output(S* data);
+
+/// A matrix in memory with any strides, in elements: the plain packers' state. 16-bit elements are widened as
+/// they are packed.
+template <class S>
 struct StridedMatrix {
-  const T* data;
+  const S* data;
   std::int64_t row_stride, col_stride, batch_stride = 0;
 };
 
 /// The operand must outlive the call of gemm.
-template <class T>
-OperandA<T> strided_a(const StridedMatrix<T>& matrix);
-template <class T>
-OperandB<T> strided_b(const StridedMatrix<T>& matrix);
+template <class S>
+OperandA<Compute<S>> strided_a(const StridedMatrix<S>& matrix);
+template <class S>
+OperandB<Compute<S>> strided_b(const StridedMatrix<S>& matrix);
 
 }  // namespace tsr::cpu

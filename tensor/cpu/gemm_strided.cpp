@@ -8,6 +8,7 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
 #include "tensor/cpu/gemm.h"
 
@@ -30,38 +31,38 @@ namespace tsr::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-template <class T>
-Block2d<T> pack_rows(const StridedMatrix<T>& x, const BlockRequest<T>& r) {
-  const T* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
+template <class S, class T>
+Block2d<T> pack_rows(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
+  const S* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
   for (std::int64_t i = 0; i < r.rows; ++i) {
     T* to = r.buffer + i * r.row_stride;
-    const T* row = from + i * x.row_stride;
+    const S* row = from + i * x.row_stride;
     if (x.col_stride == 1) {
       copy_run(row, r.depth, to);
     } else {
-      for (std::int64_t k = 0; k < r.depth; ++k) to[k] = row[k * x.col_stride];
+      for (std::int64_t k = 0; k < r.depth; ++k) to[k] = static_cast<T>(row[k * x.col_stride]);
     }
   }
   return {r.buffer, r.row_stride, Layout::rows};
 }
 
-template <class T>
-Block2d<T> pack_columns(const StridedMatrix<T>& x, const BlockRequest<T>& r) {
-  const T* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
+template <class S, class T>
+Block2d<T> pack_columns(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
+  const S* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
   for (std::int64_t k = 0; k < r.depth; ++k) {
     copy_run(from + k * x.col_stride, r.rows, r.buffer + k * r.column_stride);
   }
   return {r.buffer, r.column_stride, Layout::columns};
 }
 
-template <class T>
-Block2d<T> pack_a(const StridedMatrix<T>& x, const BlockRequest<T>& request) {
+template <class S, class T>
+Block2d<T> pack_a(const StridedMatrix<S>& x, const BlockRequest<T>& request) {
   return x.row_stride == 1 && x.col_stride != 1 ? pack_columns(x, request) : pack_rows(x, request);
 }
 
-template <class T>
-bool pack_b(const StridedMatrix<T>& x, const PanelRequest<T>& r) {
-  const T* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
+template <class S, class T>
+bool pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
+  const S* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
   if (x.col_stride == 1) {
     for (std::int64_t k = 0; k < r.depth; ++k)
       copy_run(from + k * x.row_stride, r.cols, r.buffer + k * r.width);
@@ -73,25 +74,29 @@ bool pack_b(const StridedMatrix<T>& x, const PanelRequest<T>& r) {
   for (std::int64_t begin = 0; begin < r.depth; begin += kStep) {
     const std::int64_t end = std::min(r.depth, begin + kStep);
     for (std::int64_t j = 0; j < r.cols; ++j) {
-      const T* column = from + j * x.col_stride;
-      for (std::int64_t k = begin; k < end; ++k) r.buffer[k * r.width + j] = column[k * x.row_stride];
+      const S* column = from + j * x.col_stride;
+      for (std::int64_t k = begin; k < end; ++k)
+        r.buffer[k * r.width + j] = static_cast<T>(column[k * x.row_stride]);
     }
   }
   return true;
 }
 
-template <class T>
-StridedPackers<T> packers() {
+template <class S>
+StridedPackers<Compute<S>> packers() {
+  using T = Compute<S>;
   return {[](const void* state, const BlockRequest<T>& request) {
-            return pack_a(*static_cast<const StridedMatrix<T>*>(state), request);
+            return pack_a(*static_cast<const StridedMatrix<S>*>(state), request);
           },
           [](const void* state, const PanelRequest<T>& request) {
-            return pack_b(*static_cast<const StridedMatrix<T>*>(state), request);
+            return pack_b(*static_cast<const StridedMatrix<S>*>(state), request);
           }};
 }
 
 StridedPackers<float> packers_float() { return packers<float>(); }
 StridedPackers<double> packers_double() { return packers<double>(); }
+StridedPackers<float> packers_bfloat16() { return packers<BFloat16>(); }
+StridedPackers<float> packers_float16() { return packers<Float16>(); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -104,14 +109,20 @@ namespace {
 
 HWY_EXPORT(packers_float);
 HWY_EXPORT(packers_double);
+HWY_EXPORT(packers_bfloat16);
+HWY_EXPORT(packers_float16);
 
-template <class T>
-const StridedPackers<T>& packers() {
-  static const StridedPackers<T> chosen = [] {
-    if constexpr (std::is_same_v<T, float>) {
+template <class S>
+const StridedPackers<Compute<S>>& packers() {
+  static const StridedPackers<Compute<S>> chosen = [] {
+    if constexpr (std::is_same_v<S, float>) {
       return HWY_DYNAMIC_DISPATCH(packers_float)();
-    } else {
+    } else if constexpr (std::is_same_v<S, double>) {
       return HWY_DYNAMIC_DISPATCH(packers_double)();
+    } else if constexpr (std::is_same_v<S, BFloat16>) {
+      return HWY_DYNAMIC_DISPATCH(packers_bfloat16)();
+    } else {
+      return HWY_DYNAMIC_DISPATCH(packers_float16)();
     }
   }();
   return chosen;
@@ -119,20 +130,24 @@ const StridedPackers<T>& packers() {
 
 }  // namespace
 
-template <class T>
-OperandA<T> strided_a(const StridedMatrix<T>& matrix) {
-  return {packers<T>().a, &matrix};
+template <class S>
+OperandA<Compute<S>> strided_a(const StridedMatrix<S>& matrix) {
+  return {packers<S>().a, &matrix};
 }
 
-template <class T>
-OperandB<T> strided_b(const StridedMatrix<T>& matrix) {
-  return {packers<T>().b, &matrix, matrix.batch_stride == 0};
+template <class S>
+OperandB<Compute<S>> strided_b(const StridedMatrix<S>& matrix) {
+  return {packers<S>().b, &matrix, matrix.batch_stride == 0};
 }
 
 template OperandA<float> strided_a(const StridedMatrix<float>&);
 template OperandA<double> strided_a(const StridedMatrix<double>&);
+template OperandA<float> strided_a(const StridedMatrix<BFloat16>&);
+template OperandA<float> strided_a(const StridedMatrix<Float16>&);
 template OperandB<float> strided_b(const StridedMatrix<float>&);
 template OperandB<double> strided_b(const StridedMatrix<double>&);
+template OperandB<float> strided_b(const StridedMatrix<BFloat16>&);
+template OperandB<float> strided_b(const StridedMatrix<Float16>&);
 
 }  // namespace tsr::cpu
 #endif

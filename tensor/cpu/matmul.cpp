@@ -31,27 +31,31 @@ struct BatchAxes {
   }
 };
 
-template <class T>
+template <class S>
 struct Product {
+  using T = Compute<S>;
   std::int64_t m, n, k;
-  StridedMatrix<T> a, b;
+  StridedMatrix<S> a, b;
   Epilogue<T> epilogue = {};
 
-  void run(std::int64_t batch, T* y) const {
+  void run(std::int64_t batch, S* y) const {
+    Output<T> c = output(y);
+    c.row_stride = n;
+    c.batch_stride = m * n;
     gemm(Gemm<T>{.batch = batch,
                  .m = m,
                  .n = n,
                  .k = k,
                  .a = strided_a(a),
                  .b = strided_b(b),
-                 .c = {.data = y, .row_stride = n, .batch_stride = m * n},
+                 .c = c,
                  .epilogue = epilogue});
   }
 };
 
 /// Runs axes [depth, count) of the batch; the last of them is the product's own batch.
-template <class T>
-void run_batches(const BatchAxes& axes, int depth, Product<T> product, T* y) {
+template <class S>
+void run_batches(const BatchAxes& axes, int depth, Product<S> product, S* y) {
   if (depth == axes.count) return product.run(1, y);
   const BatchAxis& axis = axes.axis[depth];
   if (depth + 1 == axes.count) {
@@ -72,32 +76,32 @@ void run_batches(const BatchAxes& axes, int depth, Product<T> product, T* y) {
   }
 }
 
-template <class T>
+template <class S>
 void matmul(Context&, View a, View b, View y) {
   const int row = y.rank - 2, col = y.rank - 1;
   run_batches(BatchAxes(a, b), 0,
-              Product<T>{.m = y.size[row],
+              Product<S>{.m = y.size[row],
                          .n = y.size[col],
                          .k = a.size[col],
-                         .a = {a.as<T>(), a.stride[row], a.stride[col]},
-                         .b = {b.as<T>(), b.stride[row], b.stride[col]}},
-              y.as<T>());
+                         .a = {a.as<S>(), a.stride[row], a.stride[col]},
+                         .b = {b.as<S>(), b.stride[row], b.stride[col]}},
+              y.as<S>());
 }
 
-template <class T>
-void linear(Context&, View x, View weight, View bias, View y) {
-  const BiasResidualRelu<T> finish{.y = y.as<T>(), .bias = bias.data == nullptr ? nullptr : bias.as<T>()};
-  Product<T>{.m = y.size[0],
+template <class S>
+void linear(Context& context, View x, View weight, View bias, View y) {
+  const BiasResidualRelu<Compute<S>> finish{.bias = epilogue_operand<S>(context, bias)};
+  Product<S>{.m = y.size[0],
              .n = y.size[1],
              .k = x.size[1],
-             .a = {x.as<T>(), x.stride[0], x.stride[1]},
-             .b = {weight.as<T>(), weight.stride[1], weight.stride[0]},
+             .a = {x.as<S>(), x.stride[0], x.stride[1]},
+             .b = {weight.as<S>(), weight.stride[1], weight.stride[0]},
              .epilogue = finish.epilogue()}
-      .run(1, y.as<T>());
+      .run(1, y.as<S>());
 }
 
-TSR_CPU_KERNEL(matmul_fwd, matmul, float, double);
-TSR_CPU_KERNEL(linear_fwd, linear, float, double);
+TSR_CPU_KERNEL(matmul_fwd, matmul, float, double, BFloat16, Float16);
+TSR_CPU_KERNEL(linear_fwd, linear, float, double, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::cpu

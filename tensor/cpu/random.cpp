@@ -48,8 +48,8 @@ void normal_cpu(Context&, View y, std::uint64_t seed, std::uint64_t draw, double
   });
 }
 
-TSR_CPU_KERNEL(uniform_fwd, uniform_cpu, float, double);
-TSR_CPU_KERNEL(normal_fwd, normal_cpu, float, double);
+TSR_CPU_KERNEL(uniform_fwd, uniform_cpu, float, double, BFloat16, Float16);
+TSR_CPU_KERNEL(normal_fwd, normal_cpu, float, double, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr

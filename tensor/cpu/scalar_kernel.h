@@ -19,11 +19,12 @@ struct ScalarLoop;
 /// strides) broadcasting to y's shape. `Functor` is a struct whose `T operator()(T…) const` is a template.
 template <class Functor, class... Rest>
 struct ScalarLoop<Functor, Kernel<void(Context&, View, Rest...)>> {
-  static_assert((std::is_same_v<Rest, View> && ...), "the slot must take views alone, the output last");
+  static_assert(((std::is_same_v<Rest, View> || std::is_same_v<Rest, Out>)&&...),
+                "the slot must take views alone, the output last");
   static constexpr int kInputs = sizeof...(Rest);
 
   template <class T>
-  static void run(Context&, View first, Rest... rest) {
+  static void run(Context&, View first, std::conditional_t<true, View, Rest>... rest) {
     apply<T>({first, rest...}, std::make_index_sequence<kInputs>());
   }
 
@@ -53,6 +54,9 @@ struct ScalarLoop<Functor, Kernel<void(Context&, View, Rest...)>> {
     for (std::int64_t i = 0; i < count; ++i) y[i] = Functor()(x[i]...);
   }
 };
+
+template <class Functor, class Slot>
+struct ScalarLoop<Functor, Pointwise<Slot>> : ScalarLoop<Functor, Slot> {};
 
 }  // namespace tsr
 

@@ -34,28 +34,28 @@ std::vector<std::string> pretrain(std::vector<std::string> more) {
 
 TEST_CASE("usage mistakes") {
   const ScratchFolder scratch;
-  check_mistakes(scratch.path(),
-                 {{{}, "command: is required; see tessera --help"},
-                  {{"pretrian"}, "pretrian: unknown command; did you mean 'pretrain'?"},
-                  {{"pretrain", "simclr"}, "--data: is required; see tessera pretrain --help"},
-                  {{"pretrain", "--data", "shapes"}, "METHOD: is required; see tessera pretrain --help"},
-                  {{"pretrain", "simclr", "--data"}, "--data: needs one value; see tessera pretrain --help"},
-                  {{"replay"}, "METHOD: is required; see tessera replay --help"},
-                  {{"replay", "simclr"}, "--init: is required; see tessera replay --help"},
-                  {pretrain({"--epoch", "3"}), "--epoch: unknown option; did you mean '--epochs'?"},
-                  {pretrain({"extra"}), "extra: unexpected argument; see tessera pretrain --help"},
-                  {pretrain({"--batch-size", "many"}), "--batch-size: 'many' is not a number of that kind"},
-                  {pretrain({"--batch-size", "0"}), "--batch-size: 0 is too small; at least 2"},
-                  {pretrain({"--epochs", "0"}), "--epochs: 0 is too small; at least 1"},
-                  {pretrain({"--epochs", "2", "--steps", "9"}),
-                   "--steps: epochs and steps exclude each other; give one"},
-                  {pretrain({"--threads", "0"}), "--threads: 0: must be 1 to 1024"},
-                  {pretrain({"--workers", "-1"}), "workers -1: must be 0 to 1024"},
-                  {pretrain({"--batch-size", "30001"}), "batch size 30001: shapes has only 30000 samples"},
-                  {pretrain({"--precision", "bf16"}),
-                   "--precision: 'bf16' is not available on the cpu; choose fp32 or fp64"},
-                  {pretrain({"--device", "cuda"}), "device: 'cuda' is not in this build; available: cpu"},
-                  {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"}});
+  check_mistakes(
+      scratch.path(),
+      {{{}, "command: is required; see tessera --help"},
+       {{"pretrian"}, "pretrian: unknown command; did you mean 'pretrain'?"},
+       {{"pretrain", "simclr"}, "--data: is required; see tessera pretrain --help"},
+       {{"pretrain", "--data", "shapes"}, "METHOD: is required; see tessera pretrain --help"},
+       {{"pretrain", "simclr", "--data"}, "--data: needs one value; see tessera pretrain --help"},
+       {{"replay"}, "METHOD: is required; see tessera replay --help"},
+       {{"replay", "simclr"}, "--init: is required; see tessera replay --help"},
+       {pretrain({"--epoch", "3"}), "--epoch: unknown option; did you mean '--epochs'?"},
+       {pretrain({"extra"}), "extra: unexpected argument; see tessera pretrain --help"},
+       {pretrain({"--batch-size", "many"}), "--batch-size: 'many' is not a number of that kind"},
+       {pretrain({"--batch-size", "0"}), "--batch-size: 0 is too small; at least 2"},
+       {pretrain({"--epochs", "0"}), "--epochs: 0 is too small; at least 1"},
+       {pretrain({"--epochs", "2", "--steps", "9"}),
+        "--steps: epochs and steps exclude each other; give one"},
+       {pretrain({"--threads", "0"}), "--threads: 0: must be 1 to 1024"},
+       {pretrain({"--workers", "-1"}), "workers -1: must be 0 to 1024"},
+       {pretrain({"--batch-size", "30001"}), "batch size 30001: shapes has only 30000 samples"},
+       {pretrain({"--precision", "fp8"}), "--precision: 'fp8' is unknown; choose fp32, fp64, bf16 or fp16"},
+       {pretrain({"--device", "cuda"}), "device: 'cuda' is not in this build; available: cpu"},
+       {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"}});
 }
 
 TEST_CASE("unknown names and settings") {

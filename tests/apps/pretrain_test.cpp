@@ -106,6 +106,64 @@ TEST_CASE("a run killed at random moments and resumed gives the same bytes") {
   check_same_run(scratch, "whole", "killed");
 }
 
+TEST_CASE("a resumed run in 16 bits has the same bytes, and its weights are float32") {
+  const ScratchFolder scratch;
+  for (const std::string precision : {"bf16", "fp16"}) {
+    CAPTURE(precision);
+    const std::string again = precision + "-again";
+    REQUIRE(tessera(scratch.path(), tiny_run(precision, {"--precision", precision})).code == 0);
+    const Words resumed{"--precision", precision, "--resume", "--checkpoint-every", "3"};
+    for (int after = 50; !std::filesystem::exists(scratch.path() / again / "checkpoint.safetensors");
+         after += 50)
+      tessera(scratch.path(), tiny_run(again, resumed), after);  // killed, sooner or later after a checkpoint
+    REQUIRE(tessera(scratch.path(), tiny_run(again, {"--precision", precision, "--resume", "--threads", "1"}))
+                .code == 0);
+    check_same_run(scratch, precision, again);
+    const auto model = read_safetensors(scratch.path() / precision / "model.safetensors");
+    for (const auto& [name, tensor] : model.tensors)
+      CHECK((tensor.dtype() == float32 || tensor.dtype() == int64));
+  }
+  // float16 starts with a scale that may be too large: then the step is skipped and the scale halved
+  const auto lines = metrics_of(scratch, "fp16");
+  CHECK(lines[0]["loss_scale"] == 65536);
+  for (std::size_t step = 0; step + 1 < lines.size(); ++step) {
+    const bool skipped = lines[step]["skipped"];
+    CHECK(lines[step]["gradient_norm"].is_null() == skipped);
+    CHECK(lines[step + 1]["loss_scale"] == lines[step]["loss_scale"].get<double>() * (skipped ? 0.5 : 1));
+  }
+  CHECK_FALSE(metrics_of(scratch, "bf16")[0].contains("loss_scale"));
+}
+
+TEST_CASE("in 16 bits the loss falls as in float32") {
+  const ScratchFolder scratch;
+  // Mild views and large steps, so that ten of them teach the network something.
+  const auto losses = [&](const std::string& precision, const Words& more = {}) {
+    Words words{"pretrain",     "simclr", "--data",      "shapes",  "--steps", "12",
+                "--batch-size", "32",     "--precision", precision, "--out",   precision};
+    for (const char* setting :
+         {"width=8", "stem=small", "image_size=32", "projector_out=32", "crop_min=0.9", "jitter=0", "flip=0",
+          "grey=0", "learning_rate=0.6", "trust=0.02", "momentum=0.5", "warmup_steps=0", "temperature=0.2"})
+      words.insert(words.end(), {"--set", setting});
+    words.insert(words.end(), more.begin(), more.end());
+    REQUIRE(tessera(scratch.path(), words).code == 0);
+    std::vector<double> result;
+    for (const auto& line : metrics_of(scratch, precision)) result.push_back(line["loss"]);
+    REQUIRE(result.size() == 12);
+    return result;
+  };
+  const auto last_four = [](const std::vector<double>& all) {
+    return (all[8] + all[9] + all[10] + all[11]) / 4;
+  };
+  const auto wide = losses("fp32");
+  for (const auto& low : {losses("bf16"), losses("fp16", {"--set", "loss_scale=1024"})}) {
+    CHECK(low != wide);  // it did compute in another precision
+    CHECK(low[0] == doctest::Approx(wide[0]).epsilon(0.01));
+    CHECK(last_four(low) ==
+          doctest::Approx(last_four(wide)).epsilon(0.15));  // 5 % here; single steps vary more
+    CHECK(last_four(low) < 0.6 * low[0]);
+  }
+}
+
 TEST_CASE("resume goes on only with the same run") {
   const ScratchFolder scratch;
   SUBCASE("an empty folder starts afresh") {

@@ -52,6 +52,10 @@ TEST_CASE("a wrong value, a wrong gradient and a wrong promise are found") {
   CHECK(check_second_derivatives(broken_square(wrong_gradient, Differentiable::twice)).size() == 1);
   CHECK(check_second_derivatives(broken_square(right, Differentiable::once)).size() == 1);
 
+  CHECK(check_low_precision(broken_square(right, Differentiable::twice)).empty());
+  const auto rather_wrong = [](const Tensor& x) { return x * x * 1.1; };
+  CHECK(check_low_precision(broken_square(rather_wrong, Differentiable::twice)).size() == 2);
+
   OpCase unchecked = broken_square(right, Differentiable::twice);
   unchecked.variants[0].gradients = false;
   CHECK(check_gradients(unchecked) == Failures{"square: no variant checks the gradient"});

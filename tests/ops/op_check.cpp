@@ -151,7 +151,7 @@ int run_op_cases() {
     std::cout << op_case.name << ": values, gradients and their gradients of " << op_case.variants.size()
               << " variants\n";
     wrong += print(check_values(op_case)) + print(check_gradients(op_case)) +
-             print(check_second_derivatives(op_case));
+             print(check_second_derivatives(op_case)) + print(check_low_precision(op_case));
   }
   wrong += print(check_registry(Scope::outside));
   std::cout << all_cases().size() << " cases, " << wrong << " failures\n";

@@ -19,6 +19,11 @@ Failures check_gradients(const OpCase& op_case);
 /// Its gradients' gradients; an op that is differentiable once must refuse the second pass by name.
 Failures check_second_derivatives(const OpCase& op_case);
 
+/// In bfloat16 and float16, where all of the case's kernels have them (see op_case.h): its values, and its
+/// gradients against those in float64.
+Failures check_low_precision(const OpCase& op_case);
+bool has_low_precision(const OpCase& op_case, DType dtype);
+
 /// Whose ops and slots: of the whole program, or only of what is linked to libtessera.
 enum class Scope { all, outside };
 /// Ops without a case; slots without a case or without a CPU kernel for float32 or float64; slots that a case

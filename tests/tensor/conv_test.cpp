@@ -79,17 +79,29 @@ struct Results {
   bool operator==(const Results&) const = default;
 };
 
-/// All three products, of reproducible noise.
+/// All three products.
 template <class T>
-Results<T> run(const Conv2dGeometry& g) {
-  const auto x = values<T>(x_size(g), 1), weight = values<T>(weight_size(g), 2),
-             grad_y = values<T>(y_size(g), 3);
-  const T unset = std::numeric_limits<T>::quiet_NaN();
+Results<T> run(const Conv2dGeometry& g, const std::vector<T>& x, const std::vector<T>& weight,
+               const std::vector<T>& grad_y) {
+  const auto unset = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
   Results<T> result{std::vector<T>(grad_y.size(), unset), std::vector<T>(x.size(), unset),
                     std::vector<T>(weight.size(), unset)};
   conv2d_forward(g, x.data(), weight.data(), result.y.data());
   conv2d_grad_input(g, grad_y.data(), weight.data(), result.grad_x.data());
   conv2d_grad_weight(g, grad_y.data(), x.data(), result.grad_weight.data());
+  return result;
+}
+
+/// Those of reproducible noise.
+template <class T>
+Results<T> run(const Conv2dGeometry& g) {
+  return run(g, values<T>(x_size(g), 1), values<T>(weight_size(g), 2), values<T>(y_size(g), 3));
+}
+
+template <class To, class From>
+std::vector<To> converted(const std::vector<From>& values) {
+  std::vector<To> result;
+  for (const From value : values) result.push_back(static_cast<To>(static_cast<float>(value)));
   return result;
 }
 
@@ -230,13 +242,13 @@ TEST_CASE_TEMPLATE("convolution gives the same bits at any thread count", T, flo
 
 /// y += bias of the channel + residual at the same place.
 struct BiasResidual {
-  const float *bias, *residual, *y;
+  const float *bias, *residual;
   static void apply(const void* state, const FinishedTile<float>& tile) {
     const auto& self = *static_cast<const BiasResidual*>(state);
     for (int64_t i = 0; i < tile.rows; ++i) {
       float* row = tile.data + tile.row_offsets[i];
       for (int64_t j = 0; j < tile.cols; ++j)
-        row[j] += self.bias[tile.col + j] + self.residual[row + j - self.y];
+        row[j] += self.bias[tile.col + j] + self.residual[tile.place + tile.places[i] + j];
     }
   }
 };
@@ -249,13 +261,36 @@ TEST_CASE("convolution's epilogue meets every element of y with its channel and 
     const auto bias = values<float>(g.out_c, 3), residual = values<float>(y_size(g), 4);
     std::vector<float> plain(residual.size()), fused(residual.size());
     conv2d_forward(g, x.data(), weight.data(), plain.data());
-    const BiasResidual state{bias.data(), residual.data(), fused.data()};
+    const BiasResidual state{bias.data(), residual.data()};
     conv2d_forward(g, x.data(), weight.data(), fused.data(), {BiasResidual::apply, &state});
     bool equal = true;
     for (std::size_t i = 0; i < plain.size(); ++i) {
       equal = equal && fused[i] == plain[i] + (bias[i % static_cast<std::size_t>(g.out_c)] + residual[i]);
     }
     CHECK(equal);
+  }
+}
+
+TEST_CASE_TEMPLATE("a 16-bit convolution is that of float32 on the same values, rounded once", Half, BFloat16,
+                   Float16) {
+  for (const Conv2dGeometry& g : kGeometries) {
+    const auto x = values<Half>(x_size(g), 1), weight = values<Half>(weight_size(g), 2),
+               grad_y = values<Half>(y_size(g), 3);
+    const Results<float> wide =
+        run(g, converted<float>(x), converted<float>(weight), converted<float>(grad_y));
+    const Results<Half> got = run(g, x, weight, grad_y);
+    CHECK((got.y == converted<Half>(wide.y)));
+    CHECK((got.grad_x == converted<Half>(wide.grad_x)));
+    CHECK((got.grad_weight == converted<Half>(wide.grad_weight)));
+
+    const auto bias = values<float>(g.out_c, 4), residual = values<float>(y_size(g), 5);
+    const BiasResidual state{bias.data(), residual.data()};
+    std::vector<float> fused(grad_y.size());
+    std::vector<Half> fused_half(grad_y.size());
+    const auto wide_x = converted<float>(x), wide_weight = converted<float>(weight);
+    conv2d_forward(g, wide_x.data(), wide_weight.data(), fused.data(), {BiasResidual::apply, &state});
+    conv2d_forward(g, x.data(), weight.data(), fused_half.data(), {BiasResidual::apply, &state});
+    CHECK((fused_half == converted<Half>(fused)));
   }
 }
 

@@ -1,4 +1,5 @@
 // Half precision: every value and every rounding boundary against plain arithmetic.
+#include <bit>
 #include <cmath>
 #include <doctest/doctest.h>
 #include <limits>
@@ -75,6 +76,36 @@ TEST_CASE("half precision overflows to infinity and underflows to zero") {
   CHECK(Float16(-0.0f).bits == 0x8000);
   CHECK(BFloat16(std::numeric_limits<float>::max()).bits == 0x7f80);
 }
+
+/// Dense conversions of tensors, whole vectors and what is left of them, give the bits of single ones.
+template <class Half>
+void check_runs() {
+  constexpr std::int64_t kAll = 0x10000;
+  Tensor halves({kAll}, dtype_of<Half>, Device::cpu);
+  for (std::int64_t i = 0; i < kAll; ++i)
+    halves.data<Half>()[i] = from_bits<Half>(static_cast<std::uint32_t>(i));
+  const Tensor wide = halves.to(float32);
+  for (std::int64_t i = 0; i < kAll; ++i) {
+    const float value = halves.data<Half>()[i];
+    REQUIRE(std::bit_cast<std::uint32_t>(wide.data<float>()[i]) == std::bit_cast<std::uint32_t>(value));
+  }
+  // all upper halves of a float32 beside the lower ones at which rounding changes, NaNs and infinities
+  // included
+  Tensor floats({kAll}, float32, Device::cpu);
+  for (const std::uint32_t low :
+       {0u, 1u, 0xfffu, 0x1000u, 0x1001u, 0x3000u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+    for (std::int64_t i = 0; i < kAll; ++i)
+      floats.data<float>()[i] = std::bit_cast<float>(static_cast<std::uint32_t>(i) << 16 | low);
+    for (const std::int64_t first : {0, 1, 5, 30}) {
+      const Tensor part = floats.as_strided({kAll - first}, {1}, first), rounded = part.to(dtype_of<Half>);
+      for (std::int64_t i = 0; i < kAll - first; ++i)
+        REQUIRE(rounded.data<Half>()[i].bits == Half(part.data<float>()[i]).bits);
+    }
+  }
+}
+
+TEST_CASE("runs of float16 are converted as single values are") { check_runs<Float16>(); }
+TEST_CASE("runs of bfloat16 are converted as single values are") { check_runs<BFloat16>(); }
 
 TEST_CASE("names and sizes") {
   for (int i = 0; i < kDTypeCount; ++i) {

@@ -217,6 +217,42 @@ TEST_CASE_TEMPLATE("gemm puts the rows of C where it is told", T, float, double)
   }
 }
 
+TEST_CASE_TEMPLATE("a product of 16-bit matrices is that of float32 on the same values, rounded once", Half,
+                   BFloat16, Float16) {
+  for (const Case& shape : {Case{1, 1, 1, 1}, Case{1, 150, 70, 600}, Case{12, 20, 40, 10}, Case{2, 5, 6, 0},
+                            Case{3, 33, 47, 29, true, false}, Case{1, 70, 65, 300, false, true},
+                            Case{1, 33, 47, 29, true, true, 2}, Case{4, 33, 47, 29, false, false, 0, true},
+                            Case{1, 20, 30, 9000}, Case{1, 700, 600, 500}}) {
+    const Problem<Half> problem(shape);
+    const auto count = static_cast<std::size_t>(shape.batch * shape.m * shape.n);
+    const std::vector<float> a(problem.a.begin(), problem.a.end()), b(problem.b.begin(), problem.b.end());
+    StridedMatrix<float> view_a{a.data(), problem.view_a.row_stride, problem.view_a.col_stride,
+                                problem.view_a.batch_stride},
+        view_b{b.data(), problem.view_b.row_stride, problem.view_b.col_stride, problem.view_b.batch_stride};
+    std::vector<float> wide(count);
+    std::vector<Half> half(count, static_cast<Half>(NAN));
+    Gemm<float> product{.batch = shape.batch,
+                        .m = shape.m,
+                        .n = shape.n,
+                        .k = shape.k,
+                        .a = strided_a(view_a),
+                        .b = strided_b(view_b),
+                        .c = output(wide.data())};
+    product.c.row_stride = shape.n;
+    product.c.batch_stride = shape.m * shape.n;
+    gemm(product);
+    product.a = strided_a(problem.view_a);
+    product.b = strided_b(problem.view_b);
+    product.c = output(half.data());
+    product.c.row_stride = shape.n;
+    product.c.batch_stride = shape.m * shape.n;
+    gemm(product);
+    bool equal = true;
+    for (std::size_t i = 0; i < count; ++i) equal = equal && half[i].bits == Half(wide[i]).bits;
+    CHECK(equal);
+  }
+}
+
 TEST_CASE_TEMPLATE("gemm gives the same bits at any thread count", T, float, double) {
   const int before = thread_count();
   for (const Case& shape :
