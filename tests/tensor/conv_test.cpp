@@ -100,8 +100,8 @@ Results<T> run(const Conv2dGeometry& g) {
 
 template <class To, class From>
 std::vector<To> converted(const std::vector<From>& values) {
-  std::vector<To> result;
-  for (const From value : values) result.push_back(static_cast<To>(static_cast<float>(value)));
+  std::vector<To> result(values.size());
+  std::ranges::transform(values, result.begin(), [](From value) { return static_cast<To>(float{value}); });
   return result;
 }
 
