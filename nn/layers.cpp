@@ -40,6 +40,18 @@ void check_convolution(const char* layer, const Options& o) {
             " must divide in = ", o.in, " and out = ", o.out);
 }
 
+/// What both convolutions hand to their ops.
+template <class Params, class Options>
+Params params_of(const Options& o) {
+  return {.stride_h = o.stride.h,
+          .stride_w = o.stride.w,
+          .pad_h = o.padding.h,
+          .pad_w = o.padding.w,
+          .dilation_h = o.dilation.h,
+          .dilation_w = o.dilation.w,
+          .groups = static_cast<int>(o.groups)};
+}
+
 /// "3", or "{3, 1}" where the axes differ.
 std::string shown(const Size2d& size) {
   return size.h == size.w ? std::to_string(size.h) : text("{", size.h, ", ", size.w, "}");
@@ -67,14 +79,7 @@ Conv2d::Conv2d(const Conv2dOptions& options) : options(options) {
 }
 
 Tensor Conv2d::operator()(const Tensor& x) const {
-  return conv2d(x, weight, bias,
-                {.stride_h = options.stride.h,
-                 .stride_w = options.stride.w,
-                 .pad_h = options.padding.h,
-                 .pad_w = options.padding.w,
-                 .dilation_h = options.dilation.h,
-                 .dilation_w = options.dilation.w,
-                 .groups = static_cast<int>(options.groups)});
+  return conv2d(x, weight, bias, params_of<Conv2dParams>(options));
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -92,16 +97,10 @@ ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options) : option
 }
 
 Tensor ConvTranspose2d::operator()(const Tensor& x) const {
-  return conv_transpose2d(x, weight, bias,
-                          {.stride_h = options.stride.h,
-                           .stride_w = options.stride.w,
-                           .pad_h = options.padding.h,
-                           .pad_w = options.padding.w,
-                           .dilation_h = options.dilation.h,
-                           .dilation_w = options.dilation.w,
-                           .groups = static_cast<int>(options.groups),
-                           .output_pad_h = options.output_padding.h,
-                           .output_pad_w = options.output_padding.w});
+  auto params = params_of<ConvTranspose2dParams>(options);
+  params.output_pad_h = options.output_padding.h;
+  params.output_pad_w = options.output_padding.w;
+  return conv_transpose2d(x, weight, bias, params);
 }
 
 void ConvTranspose2d::visit(Visitor& v) {

@@ -99,21 +99,9 @@ void backward_stats_of(Context& context, const View& grad, const View& x, const 
   const T *gradient = grad.as<T>(), *source = x.as<T>(), *middle = mean.as<T>();
   const T* const output = relu ? y.as<T>() : nullptr;
   chunks.run([&](std::int64_t chunk, std::int64_t first, std::int64_t rows) HWY_ATTR {
-    T *const sum = sums + chunk * channels, *const product = products + chunk * channels;
-    std::fill(sum, sum + channels, T(0));
-    std::fill(product, product + channels, T(0));
-    for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
-      const auto m = hn::LoadU(d, middle + c);
-      auto total = hn::LoadU(d, sum + c), total_x = hn::LoadU(d, product + c);
-      for (int r = 0; r < n; ++r) {
-        const std::int64_t i = first + at + r * channels;
-        const auto g = masked(d, gradient, output, i);
-        total = hn::Add(total, g);
-        total_x = hn::MulAdd(g, hn::Sub(hn::LoadU(d, source + i), m), total_x);
-      }
-      hn::StoreU(total, d, sum + c);
-      hn::StoreU(total_x, d, product + c);
-    });
+    const auto load = [&](auto d, std::int64_t i) HWY_ATTR { return masked(d, gradient, output, first + i); };
+    chunk_gradient_sums(source + first, middle, rows, channels, load, sums + chunk * channels,
+                        products + chunk * channels);
   });
   chunks.run_channels([&](std::int64_t c) {
     double total = 0, total_x = 0;

@@ -156,21 +156,9 @@ void sample_sums(const ChannelChunks& chunks, const T* grad, const T* x, const T
   T *const products = sums + chunks.count * channels, *const middle = products + chunks.count * channels;
   for (std::int64_t c = 0; c < channels; ++c) middle[c] = mean[c / width];
   chunks.run([&](std::int64_t chunk, std::int64_t first, std::int64_t rows) HWY_ATTR {
-    T *const sum = sums + chunk * channels, *const product = products + chunk * channels;
-    std::fill(sum, sum + channels, T(0));
-    std::fill(product, product + channels, T(0));
-    for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
-      const auto m = hn::LoadU(d, middle + c);
-      auto total = hn::LoadU(d, sum + c), total_x = hn::LoadU(d, product + c);
-      for (int r = 0; r < n; ++r) {
-        const std::int64_t i = first + at + r * channels;
-        const auto g = hn::LoadU(d, grad + i);
-        total = hn::Add(total, g);
-        total_x = hn::MulAdd(g, hn::Sub(hn::LoadU(d, x + i), m), total_x);
-      }
-      hn::StoreU(total, d, sum + c);
-      hn::StoreU(total_x, d, product + c);
-    });
+    const auto load = [&](auto d, std::int64_t i) HWY_ATTR { return hn::LoadU(d, grad + first + i); };
+    chunk_gradient_sums(x + first, middle, rows, channels, load, sums + chunk * channels,
+                        products + chunk * channels);
   });
   merge_rows(sums, chunks.count, channels, channels, sum_g);
   merge_rows(products, chunks.count, channels, channels, sum_gx);

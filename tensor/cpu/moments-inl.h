@@ -1,4 +1,4 @@
-// Mean and squared deviations by channel, compiled for each instruction set.
+// Sums by channel that norms need, compiled for each instruction set.
 #if defined(TESSERA_TENSOR_CPU_MOMENTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_TENSOR_CPU_MOMENTS_INL_H_
 #undef TESSERA_TENSOR_CPU_MOMENTS_INL_H_
@@ -42,6 +42,27 @@ void chunk_moments(const T* x, std::int64_t rows, std::int64_t channels, T* mean
       total = hn::MulAdd(deviation, deviation, total);
     }
     hn::StoreU(total, d, m2 + c);
+  });
+}
+
+/// Σ g and Σ g·(x - mean) of each channel of one chunk; gradient(d, i) loads g from element i of the chunk
+/// on.
+template <class T, class Gradient>
+void chunk_gradient_sums(const T* x, const T* mean, std::int64_t rows, std::int64_t channels,
+                         Gradient gradient, T* sum, T* product) {
+  std::fill(sum, sum + channels, T(0));
+  std::fill(product, product + channels, T(0));
+  for_row_blocks<T>(rows, channels, [&](auto d, auto n, std::int64_t at, std::int64_t c) HWY_ATTR {
+    const auto m = hn::LoadU(d, mean + c);
+    auto total = hn::LoadU(d, sum + c), total_x = hn::LoadU(d, product + c);
+    for (int r = 0; r < n; ++r) {
+      const std::int64_t i = at + r * channels;
+      const auto g = gradient(d, i);
+      total = hn::Add(total, g);
+      total_x = hn::MulAdd(g, hn::Sub(hn::LoadU(d, x + i), m), total_x);
+    }
+    hn::StoreU(total, d, sum + c);
+    hn::StoreU(total_x, d, product + c);
   });
 }
 
