@@ -19,34 +19,47 @@
 namespace tsr {
 namespace {
 
+constexpr std::int64_t kRows = 4;  ///< rows of a that share loads of b
+
 /// The rows of a [batch, m, d] beside those of b [batch, n, d].
 struct Pairs {
   std::int64_t batch, m, n, d;
 
   Pairs(const View& a, const View& b) : batch(a.size[0]), m(a.size[1]), n(b.size[1]), d(a.size[2]) {}
 
-  /// Calls body(row of all a, its batch, first and last row of b), in parallel, for tiles that together cover
-  /// all pairs.
+  /// At most kRows rows of a, from `row` of all rows on, and the batch that they belong to.
+  struct Block {
+    std::int64_t batch, row, rows;
+  };
+
+  /// Calls body(block, first and last row of b), in parallel, for tiles that together cover all pairs.
   template <class Body>
   void for_tiles(Body&& body) const {
     constexpr std::int64_t kColumns = 256;
     const std::int64_t tiles = (n + kColumns - 1) / kColumns;
-    run(batch * m * tiles, std::min(n, kColumns), [&](std::int64_t i) {
-      const std::int64_t row = i / tiles, first = i % tiles * kColumns;
-      body(row, row / m, first, std::min(n, first + kColumns));
+    run(blocks() * tiles, std::min(n, kColumns), [&](std::int64_t i) {
+      const std::int64_t first = i % tiles * kColumns;
+      body(block(i / tiles), first, std::min(n, first + kColumns));
     });
   }
-  /// Calls body(row of all a, its batch), in parallel.
+  /// Calls body(block), in parallel.
   template <class Body>
-  void for_rows(Body&& body) const {
-    run(batch * m, n, [&](std::int64_t row) { body(row, row / m); });
+  void for_blocks(Body&& body) const {
+    run(blocks(), n, [&](std::int64_t i) { body(block(i)); });
   }
 
  private:
+  std::int64_t blocks() const { return batch * ((m + kRows - 1) / kRows); }
+  Block block(std::int64_t i) const {
+    const std::int64_t a_batch = (m + kRows - 1) / kRows, first = i % a_batch * kRows;
+    return {i / a_batch, i / a_batch * m + first, std::min(kRows, m - first)};
+  }
+
   template <class Body>
   void run(std::int64_t count, std::int64_t columns, Body&& body) const {
     constexpr std::int64_t kWork = 1 << 15;  // differences that are worth a task
-    const std::int64_t grain = std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, columns * d));
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, kRows * columns * d));
     parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) body(i);
     });
@@ -120,64 +133,121 @@ struct Chebyshev : Manhattan {
   }
 };
 
-/// Distances from row a to four rows of b, which share its loads.
-template <class Metric, class T>
-HWY_INLINE void four_distances(const T* a, const T* b, std::int64_t d, T* y) {
-  const hn::ScalableTag<T> tag;
-  auto s0 = hn::Zero(tag), s1 = s0, s2 = s0, s3 = s0;
-  for_pieces<T>(d, [&](auto piece, std::int64_t i) HWY_ATTR {
-    const auto from = piece.load(a + i);
-    s0 = Metric::add(tag, s0, hn::Sub(from, piece.load(b + i)));
-    s1 = Metric::add(tag, s1, hn::Sub(from, piece.load(b + d + i)));
-    s2 = Metric::add(tag, s2, hn::Sub(from, piece.load(b + 2 * d + i)));
-    s3 = Metric::add(tag, s3, hn::Sub(from, piece.load(b + 3 * d + i)));
-  });
-  y[0] = static_cast<T>(Metric::finish(tag, s0));
-  y[1] = static_cast<T>(Metric::finish(tag, s1));
-  y[2] = static_cast<T>(Metric::finish(tag, s2));
-  y[3] = static_cast<T>(Metric::finish(tag, s3));
+/// Adds a piece's differences of kRows rows of a from two rows of b.
+template <class Metric, class Piece, class T>
+HWY_INLINE void add_apart(const Piece& piece, std::int64_t i, const T* const (&a)[kRows],
+                          const T* const (&b)[2], Vector<T> (&total)[kRows][2]) {
+  const auto first = piece.load(b[0] + i), second = piece.load(b[1] + i);
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    const auto from = piece.load(a[r] + i);
+    total[r][0] = Metric::add(piece.d, total[r][0], hn::Sub(from, first));
+    total[r][1] = Metric::add(piece.d, total[r][1], hn::Sub(from, second));
+  }
 }
 
+/// distance[r][c] between kRows rows of a and two of b.
 template <class Metric, class T>
-HWY_INLINE T distance(const T* a, const T* b, std::int64_t d) {
-  const hn::ScalableTag<T> tag;
-  auto total = hn::Zero(tag);
-  for_pieces<T>(d, [&](auto piece, std::int64_t i) HWY_ATTR {
-    total = Metric::add(tag, total, hn::Sub(piece.load(a + i), piece.load(b + i)));
-  });
-  return static_cast<T>(Metric::finish(tag, total));
+HWY_INLINE void tile_distances(const T* const (&a)[kRows], const T* const (&b)[2], std::int64_t d,
+                               T (&distance)[kRows][2]) {
+  const WholePiece<T> whole{};
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(whole.d));
+  Vector<T> total[kRows][2];
+#pragma GCC unroll 4
+  for (auto& row : total) row[0] = row[1] = hn::Zero(whole.d);
+  std::int64_t i = 0;
+  for (; i + lanes <= d; i += lanes) add_apart<Metric>(whole, i, a, b, total);
+  if (i < d) add_apart<Metric>(PartPiece<T>(d - i), i, a, b, total);
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < kRows; ++r)
+    for (int c = 0; c < 2; ++c) distance[r][c] = static_cast<T>(Metric::finish(whole.d, total[r][c]));
 }
 
 template <class Metric, class T>
 void distances(const View& a, const View& b, const View& y) {
   const Pairs pairs(a, b);
-  pairs.for_tiles([&](std::int64_t row, std::int64_t batch, std::int64_t first, std::int64_t last) HWY_ATTR {
-    const T *from = a.as<T>() + row * pairs.d, *others = b.as<T>() + batch * pairs.n * pairs.d;
-    T* to = y.as<T>() + row * pairs.n;
-    std::int64_t j = first;
-    for (; j + 4 <= last; j += 4) four_distances<Metric>(from, others + j * pairs.d, pairs.d, to + j);
-    for (; j < last; ++j) to[j] = distance<Metric>(from, others + j * pairs.d, pairs.d);
+  pairs.for_tiles([&](const Pairs::Block& block, std::int64_t first, std::int64_t last) HWY_ATTR {
+    const T* others = b.as<T>() + block.batch * pairs.n * pairs.d;
+    // beyond the last row the last one stands in, and its distances are dropped
+    const T* rows[kRows];
+    for (std::int64_t r = 0; r < kRows; ++r)
+      rows[r] = a.as<T>() + (block.row + std::min(r, block.rows - 1)) * pairs.d;
+    T distance[kRows][2];
+    for (std::int64_t j = first; j < last; j += 2) {
+      const std::int64_t count = std::min<std::int64_t>(2, last - j);
+      tile_distances<Metric>(rows, {others + j * pairs.d, others + (j + count - 1) * pairs.d}, pairs.d,
+                             distance);
+      for (std::int64_t r = 0; r < block.rows; ++r)
+        std::copy(distance[r], distance[r] + count, y.as<T>() + (block.row + r) * pairs.n + j);
+    }
+  });
+}
+
+constexpr std::int64_t kColumns = 8;  // rows of b that share loads and stores of the gradient
+
+/// What the gradient of a pair is multiplied with, and its distance.
+template <class T>
+struct Slopes {
+  T factor[kRows][kColumns], length[kRows][kColumns];
+};
+
+/// Adds to a piece of the gradients of R rows of a what `count` rows of b give.
+template <class Metric, std::int64_t R, class Piece, class T>
+HWY_INLINE void add_slopes(const Piece& piece, std::int64_t k, const T* a, const T* b, std::int64_t d,
+                           std::int64_t count, const Slopes<T>& slopes, std::int64_t row, T* sum) {
+  Vector<T> from[R], total[R];
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < R; ++r) {
+    from[r] = piece.load(a + r * d + k);
+    total[r] = piece.load(sum + r * d + k);
+  }
+  for (std::int64_t j = 0; j < count; ++j) {
+    const auto other = piece.load(b + j * d + k);
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < R; ++r) {
+      const auto slope = Metric::slope(piece.d, hn::Sub(from[r], other), slopes.length[row + r][j]);
+      total[r] = hn::MulAdd(hn::Set(piece.d, slopes.factor[row + r][j]), slope, total[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < R; ++r) piece.store(total[r], sum + r * d + k);
+}
+
+template <class Metric, std::int64_t R, class T>
+HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, std::int64_t count, const Slopes<T>& slopes,
+                         std::int64_t row, T* sum) {
+  for_pieces<T>(d, [&](auto piece, std::int64_t k) HWY_ATTR {
+    add_slopes<Metric, R>(piece, k, a + row * d, b, d, count, slopes, row, sum + row * d);
   });
 }
 
 template <class Metric, class T>
 void gradients(const View& grad, const View& a, const View& b, const View& y, const View& grad_a) {
   const Pairs pairs(a, b);
-  pairs.for_rows([&](std::int64_t row, std::int64_t batch) HWY_ATTR {
-    const std::int64_t i = row % pairs.m, d = pairs.d;
-    const T *from = a.as<T>() + row * d, *others = b.as<T>() + batch * pairs.n * d;
-    const T* slopes = grad.as<T>() + batch * grad.stride[0] + i * grad.stride[1];
-    const T* lengths = y.as<T>() + batch * y.stride[0] + i * y.stride[1];
-    T* to = grad_a.as<T>() + row * d;
-    std::fill(to, to + d, T(0));
-    for (std::int64_t j = 0; j < pairs.n; ++j) {
-      const T length = lengths[j * y.stride[2]], factor = Metric::factor(slopes[j * grad.stride[2]], length);
-      const T* other = others + j * d;
-      for_pieces<T>(d, [&](auto piece, std::int64_t k) HWY_ATTR {
-        const auto apart = hn::Sub(piece.load(from + k), piece.load(other + k));
-        const auto slope = Metric::slope(piece.d, apart, length);
-        piece.store(hn::MulAdd(hn::Set(piece.d, factor), slope, piece.load(to + k)), to + k);
-      });
+  const std::int64_t d = pairs.d;
+  const auto at = [](const View& x, std::int64_t batch, std::int64_t i, std::int64_t j) {
+    return x.as<T>()[batch * x.stride[0] + i * x.stride[1] + j * x.stride[2]];
+  };
+  pairs.for_blocks([&](const Pairs::Block& block) HWY_ATTR {
+    const T *from = a.as<T>() + block.row * d, *others = b.as<T>() + block.batch * pairs.n * d;
+    T* to = grad_a.as<T>() + block.row * d;
+    std::fill(to, to + block.rows * d, T(0));
+    Slopes<T> slopes;
+    for (std::int64_t j = 0; j < pairs.n; j += kColumns) {
+      const std::int64_t count = std::min(kColumns, pairs.n - j);
+      for (std::int64_t r = 0; r < block.rows; ++r) {
+        const std::int64_t i = block.row + r - block.batch * pairs.m;
+        for (std::int64_t c = 0; c < count; ++c) {
+          slopes.length[r][c] = at(y, block.batch, i, j + c);
+          slopes.factor[r][c] = Metric::factor(at(grad, block.batch, i, j + c), slopes.length[r][c]);
+        }
+      }
+      if (block.rows == kRows) {
+        add_rows<Metric, kRows>(from, others + j * d, d, count, slopes, 0, to);
+      } else {
+        for (std::int64_t r = 0; r < block.rows; ++r)
+          add_rows<Metric, 1>(from, others + j * d, d, count, slopes, r, to);
+      }
     }
   });
 }
@@ -223,14 +293,16 @@ bool has_vectors(double p) { return p == 1 || p == 2 || std::isinf(p); }
 template <class T>
 void minkowski(const View& a, const View& b, const View& y, double p) {
   const Pairs pairs(a, b);
-  pairs.for_tiles([&](std::int64_t row, std::int64_t batch, std::int64_t first, std::int64_t last) {
-    const T *from = a.as<T>() + row * pairs.d, *others = b.as<T>() + batch * pairs.n * pairs.d;
-    for (std::int64_t j = first; j < last; ++j) {
-      double total = 0;
-      for (std::int64_t k = 0; k < pairs.d; ++k)
-        total += std::pow(
-            std::abs(static_cast<double>(from[k]) - static_cast<double>(others[j * pairs.d + k])), p);
-      y.as<T>()[row * pairs.n + j] = static_cast<T>(std::pow(total, 1 / p));
+  const std::int64_t d = pairs.d;
+  pairs.for_tiles([&](const Pairs::Block& block, std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = block.row; row < block.row + block.rows; ++row) {
+      for (std::int64_t j = first; j < last; ++j) {
+        const T *from = a.as<T>() + row * d, *other = b.as<T>() + (block.batch * pairs.n + j) * d;
+        double total = 0;
+        for (std::int64_t k = 0; k < d; ++k)
+          total += std::pow(std::abs(static_cast<double>(from[k]) - static_cast<double>(other[k])), p);
+        y.as<T>()[row * pairs.n + j] = static_cast<T>(std::pow(total, 1 / p));
+      }
     }
   });
 }
@@ -239,21 +311,25 @@ template <class T>
 void minkowski_bwd(const View& grad, const View& a, const View& b, const View& y, const View& grad_a,
                    double p) {
   const Pairs pairs(a, b);
-  pairs.for_rows([&](std::int64_t row, std::int64_t batch) {
-    const std::int64_t i = row % pairs.m;
-    const T *from = a.as<T>() + row * pairs.d, *others = b.as<T>() + batch * pairs.n * pairs.d;
-    const T* slopes = grad.as<T>() + batch * grad.stride[0] + i * grad.stride[1];
-    const T* lengths = y.as<T>() + batch * y.stride[0] + i * y.stride[1];
-    for (std::int64_t k = 0; k < pairs.d; ++k) {
-      double total = 0;
-      for (std::int64_t j = 0; j < pairs.n; ++j) {
-        const auto length = static_cast<double>(lengths[j * y.stride[2]]);
-        if (length == 0) continue;
-        const double apart = static_cast<double>(from[k]) - static_cast<double>(others[j * pairs.d + k]);
-        total += static_cast<double>(slopes[j * grad.stride[2]]) *
-                 std::copysign(std::pow(std::abs(apart) / length, p - 1), apart);
+  const std::int64_t d = pairs.d;
+  const auto at = [](const View& x, std::int64_t batch, std::int64_t i, std::int64_t j) {
+    return static_cast<double>(x.as<T>()[batch * x.stride[0] + i * x.stride[1] + j * x.stride[2]]);
+  };
+  pairs.for_blocks([&](const Pairs::Block& block) {
+    for (std::int64_t row = block.row; row < block.row + block.rows; ++row) {
+      const T *from = a.as<T>() + row * d, *others = b.as<T>() + block.batch * pairs.n * d;
+      const std::int64_t i = row - block.batch * pairs.m;
+      for (std::int64_t k = 0; k < d; ++k) {
+        double total = 0;
+        for (std::int64_t j = 0; j < pairs.n; ++j) {
+          const double length = at(y, block.batch, i, j);
+          if (length == 0) continue;
+          const double apart = static_cast<double>(from[k]) - static_cast<double>(others[j * d + k]);
+          total +=
+              at(grad, block.batch, i, j) * std::copysign(std::pow(std::abs(apart) / length, p - 1), apart);
+        }
+        grad_a.as<T>()[row * d + k] = static_cast<T>(total);
       }
-      grad_a.as<T>()[row * pairs.d + k] = static_cast<T>(total);
     }
   });
 }
