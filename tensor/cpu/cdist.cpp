@@ -74,15 +74,17 @@ HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {
 namespace {
 
-// A metric: how differences add up, what a total means, and the derivative factor(grad, y)·slope(difference).
+// A metric: how differences add up, whether a total is a distance's square, and the derivative factor(grad,
+// y)·slope(difference).
 struct Manhattan {
+  static constexpr bool kSquared = false;
   template <class D, class V>
   static HWY_INLINE V add(D, V total, V apart) {
     return hn::Add(total, hn::Abs(apart));
   }
   template <class D, class V>
-  static HWY_INLINE double finish(D d, V total) {
-    return static_cast<double>(hn::GetLane(hn::SumOfLanes(d, total)));
+  static HWY_INLINE hn::TFromD<D> finish(D d, V total) {
+    return hn::GetLane(hn::SumOfLanes(d, total));
   }
   template <class T>
   static T factor(T grad, T) {
@@ -95,13 +97,14 @@ struct Manhattan {
 };
 
 struct Euclidean {
+  static constexpr bool kSquared = true;
   template <class D, class V>
   static HWY_INLINE V add(D, V total, V apart) {
     return hn::MulAdd(apart, apart, total);
   }
   template <class D, class V>
-  static HWY_INLINE double finish(D d, V total) {
-    return std::sqrt(static_cast<double>(hn::GetLane(hn::SumOfLanes(d, total))));
+  static HWY_INLINE hn::TFromD<D> finish(D d, V total) {
+    return hn::GetLane(hn::SumOfLanes(d, total));
   }
   template <class T>
   static T factor(T grad, T y) {
@@ -119,13 +122,13 @@ struct Chebyshev : Manhattan {
     return MaxOf{}(total, hn::Abs(apart));
   }
   template <class D, class V>
-  static HWY_INLINE double finish(D d, V total) {
+  static HWY_INLINE hn::TFromD<D> finish(D d, V total) {
     using T = hn::TFromD<D>;
     HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
     hn::Store(total, d, lanes);
     T largest = lanes[0];
     for (std::size_t lane = 1; lane < hn::Lanes(d); ++lane) largest = MaxOf{}(largest, lanes[lane]);
-    return static_cast<double>(largest);
+    return largest;
   }
   template <class D, class V>
   static HWY_INLINE V slope(D d, V apart, hn::TFromD<D> y) {
@@ -160,7 +163,7 @@ HWY_INLINE void tile_distances(const T* const (&a)[kRows], const T* const (&b)[2
   if (i < d) add_apart<Metric>(PartPiece<T>(d - i), i, a, b, total);
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < kRows; ++r)
-    for (int c = 0; c < 2; ++c) distance[r][c] = static_cast<T>(Metric::finish(whole.d, total[r][c]));
+    for (int c = 0; c < 2; ++c) distance[r][c] = Metric::finish(whole.d, total[r][c]);
 }
 
 template <class Metric, class T>
@@ -180,6 +183,13 @@ void distances(const View& a, const View& b, const View& y) {
       for (std::int64_t r = 0; r < block.rows; ++r)
         std::copy(distance[r], distance[r] + count, y.as<T>() + (block.row + r) * pairs.n + j);
     }
+    if constexpr (Metric::kSquared) {
+      for (std::int64_t r = 0; r < block.rows; ++r) {
+        T* to = y.as<T>() + (block.row + r) * pairs.n + first;
+        for_pieces<T>(last - first, [&](auto piece, std::int64_t j)
+                                        HWY_ATTR { piece.store(hn::Sqrt(piece.load(to + j)), to + j); });
+      }
+    }
   });
 }
 
@@ -191,33 +201,34 @@ struct Slopes {
   T factor[kRows][kColumns], length[kRows][kColumns];
 };
 
-/// Adds to a piece of the gradients of R rows of a what `count` rows of b give.
-template <class Metric, std::int64_t R, class Piece, class T>
+/// Adds to a piece of the gradients of R rows of a what C rows of b give; the slopes start at (row, column).
+template <class Metric, std::int64_t R, std::int64_t C, class Piece, class T>
 HWY_INLINE void add_slopes(const Piece& piece, std::int64_t k, const T* a, const T* b, std::int64_t d,
-                           std::int64_t count, const Slopes<T>& slopes, std::int64_t row, T* sum) {
+                           const Slopes<T>& slopes, std::int64_t row, std::int64_t column, T* sum) {
   Vector<T> from[R], total[R];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < R; ++r) {
     from[r] = piece.load(a + r * d + k);
     total[r] = piece.load(sum + r * d + k);
   }
-  for (std::int64_t j = 0; j < count; ++j) {
+#pragma GCC unroll 8
+  for (std::int64_t j = 0; j < C; ++j) {
     const auto other = piece.load(b + j * d + k);
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < R; ++r) {
-      const auto slope = Metric::slope(piece.d, hn::Sub(from[r], other), slopes.length[row + r][j]);
-      total[r] = hn::MulAdd(hn::Set(piece.d, slopes.factor[row + r][j]), slope, total[r]);
+      const auto slope = Metric::slope(piece.d, hn::Sub(from[r], other), slopes.length[row + r][column + j]);
+      total[r] = hn::MulAdd(hn::Set(piece.d, slopes.factor[row + r][column + j]), slope, total[r]);
     }
   }
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < R; ++r) piece.store(total[r], sum + r * d + k);
 }
 
-template <class Metric, std::int64_t R, class T>
-HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, std::int64_t count, const Slopes<T>& slopes,
-                         std::int64_t row, T* sum) {
+template <class Metric, std::int64_t R, std::int64_t C, class T>
+HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, const Slopes<T>& slopes, std::int64_t row,
+                         std::int64_t column, T* sum) {
   for_pieces<T>(d, [&](auto piece, std::int64_t k) HWY_ATTR {
-    add_slopes<Metric, R>(piece, k, a + row * d, b, d, count, slopes, row, sum + row * d);
+    add_slopes<Metric, R, C>(piece, k, a + row * d, b + column * d, d, slopes, row, column, sum + row * d);
   });
 }
 
@@ -242,12 +253,13 @@ void gradients(const View& grad, const View& a, const View& b, const View& y, co
           slopes.factor[r][c] = Metric::factor(at(grad, block.batch, i, j + c), slopes.length[r][c]);
         }
       }
-      if (block.rows == kRows) {
-        add_rows<Metric, kRows>(from, others + j * d, d, count, slopes, 0, to);
-      } else {
-        for (std::int64_t r = 0; r < block.rows; ++r)
-          add_rows<Metric, 1>(from, others + j * d, d, count, slopes, r, to);
+      const T* other = others + j * d;
+      if (block.rows == kRows && count == kColumns) {
+        add_rows<Metric, kRows, kColumns>(from, other, d, slopes, 0, 0, to);
+        continue;
       }
+      for (std::int64_t r = 0; r < block.rows; ++r)
+        for (std::int64_t c = 0; c < count; ++c) add_rows<Metric, 1, 1>(from, other, d, slopes, r, c, to);
     }
   });
 }
