@@ -21,7 +21,7 @@ Tensor batched_cdist(const Tensor& given_a, const Tensor& given_b, double p) {
     Context context(grad.device());
     const auto gradient = [&](const Tensor& slopes, const Tensor& from, const Tensor& to,
                               const Tensor& sizes) {
-      const Tensor result(from.shape(), from.dtype(), from.device());
+      Tensor result(from.shape(), from.dtype(), from.device());
       cdist_bwd(context, slopes.view(), from.view(), to.view(), sizes.view(), result.view(), p);
       return result;
     };

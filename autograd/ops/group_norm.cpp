@@ -1,4 +1,6 @@
 // Group norm of channels-last tensors.
+#include <cmath>
+
 #include "autograd/op.h"
 #include "autograd/ops.h"
 
@@ -27,6 +29,8 @@ void check_operands(const Tensor& x, std::int64_t groups, const Tensor& weight, 
 
 Tensor group_norm(const Tensor& given, std::int64_t groups, const Tensor& given_weight,
                   const Tensor& given_bias, double epsilon) {
+  TSR_CHECK(epsilon >= 0 && std::isfinite(epsilon), "group_norm: epsilon is ", epsilon,
+            "; it must be finite and not negative");
   TSR_CHECK(given.rank() >= 2, "group_norm: x ", describe(given), " is not [N, ..., channels]");
   const Tensor dense = contiguous(given);
   const Shape channels{given.size(-1)};
@@ -47,7 +51,7 @@ Tensor group_norm(const Tensor& given, std::int64_t groups, const Tensor& given_
                        inv_std = op.save(inv_std)](const Tensor& given_grad, const Needs&) {
     const Tensor grad = contiguous(given_grad), scale = weight.get();
     const auto like = [&](const Shape& size) { return Tensor(size, grad.dtype(), grad.device()); };
-    const Tensors grads{like(grad.shape()), like(scale.shape()), like(scale.shape())};
+    Tensors grads{like(grad.shape()), like(scale.shape()), like(scale.shape())};
     Context context(grad.device());
     group_norm_bwd(context, as_places(grad), as_places(x.get()), mean.get().view(), inv_std.get().view(),
                    scale.view(), as_places(grads[0]), grads[1].view(), grads[2].view());

@@ -1,4 +1,6 @@
 // Layer norm and RMS norm over the last axes.
+#include <cmath>
+
 #include "autograd/op.h"
 #include "autograd/ops.h"
 
@@ -29,6 +31,8 @@ Shape rows_of(const char* op, const Tensor& x, const Shape& normalized, const Te
 
 Tensor norm(const OpInfo& info, const Tensor& given, const Shape& normalized, const Tensor& given_weight,
             const Tensor& given_bias, double epsilon, bool centred) {
+  TSR_CHECK(epsilon >= 0 && std::isfinite(epsilon), info.name, ": epsilon is ", epsilon,
+            "; it must be finite and not negative");
   const Tensor dense = contiguous(given);
   const Tensor dense_weight = given_weight.defined() ? contiguous(given_weight)
                                                      : ones(normalized, dense.dtype(), dense.device()),
@@ -45,7 +49,7 @@ Tensor norm(const OpInfo& info, const Tensor& given, const Shape& normalized, co
                        inv_std = op.save(inv_std)](const Tensor& given_grad, const Needs&) {
     const Tensor grad = contiguous(given_grad);
     const auto like = [&](const Shape& size) { return Tensor(size, grad.dtype(), grad.device()); };
-    const Tensors grads{like(grad.shape()), like(normalized), like(normalized)};
+    Tensors grads{like(grad.shape()), like(normalized), like(normalized)};
     Context context(grad.device());
     layer_norm_bwd(context, shaped(grad, shape), shaped(x.get(), shape), mean.get().view(),
                    inv_std.get().view(), shaped(weight.get(), row), shaped(grads[0], shape),

@@ -48,7 +48,7 @@ Tensor binary_cross_entropies(const Tensor& given_probs, const Tensor& given_tar
 
 Tensor reduced(const char* op, const Tensor& loss, Reduction reduction) {
   if (reduction == Reduction::none) return loss;
-  const Tensor total = sum(loss);
+  Tensor total = sum(loss);
   if (reduction == Reduction::sum) return total;
   TSR_CHECK(reduction == Reduction::mean || loss.rank() > 0, op, ": a scalar has no batch to average over");
   const std::int64_t count = reduction == Reduction::mean ? loss.numel() : loss.shape()[0];

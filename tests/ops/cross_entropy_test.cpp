@@ -44,7 +44,7 @@ double log_softmax_at(const double* x, std::int64_t n, std::int64_t c) {
 Tensor reduced_loss(const Tensor& logits, const Shape& rows, const Setting& setting, double divisor,
                     bool logs, const std::function<double(std::int64_t, std::int64_t)>& target) {
   const std::int64_t n = logits.size(-1);
-  const Tensor losses = zeros(rows, float64);
+  Tensor losses = zeros(rows, float64);
   double total = 0;
   for (std::int64_t row = 0; row < losses.numel(); ++row) {
     const double* x = logits.data<double>() + row * n;

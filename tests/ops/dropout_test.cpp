@@ -20,7 +20,7 @@ bool kept(std::int64_t i, double p) {
 
 /// x where what it belongs to stays, `size` elements going together.
 Tensor reference(const Tensor& x, double p, std::int64_t size) {
-  const Tensor y = x.clone();
+  Tensor y = x.clone();
   for (std::int64_t i = 0; i < y.numel(); ++i)
     y.data<double>()[i] = kept(i / size, p) ? y.data<double>()[i] / (1 - p) : 0;
   return y;

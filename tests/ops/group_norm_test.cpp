@@ -13,7 +13,7 @@ constexpr double kEpsilon = 1e-5;
 
 /// in: x [N, …, channels], weight, bias; `width` channels a group.
 Tensor reference(const Tensors& in, std::int64_t width) {
-  const Tensor y = in[0].clone();
+  Tensor y = in[0].clone();
   const std::int64_t channels = y.size(-1), samples = y.shape()[0],
                      size = samples > 0 ? y.numel() / samples : 0;
   for (std::int64_t sample = 0; sample < samples; ++sample) {
@@ -23,7 +23,8 @@ Tensor reference(const Tensors& in, std::int64_t width) {
         for (std::int64_t i = 0; i < size; ++i)
           if (i % channels / width == first / width) body(x[i], i % channels);
       };
-      const double count = static_cast<double>(size / channels * width);
+      const std::int64_t places = size / channels;
+      const auto count = static_cast<double>(places * width);
       double mean = 0, square = 0;
       each([&](double value, std::int64_t) { mean += value / count; });
       each([&](double value, std::int64_t) { square += (value - mean) * (value - mean); });
@@ -87,6 +88,8 @@ TEST_CASE("group norm says what doesn't fit") {
       Error);
   CHECK_THROWS_WITH_AS(group_norm(zeros({2, 4}), 2, ones({3})),
                        "group_norm: x float32[2, 4] has 4 channels, but weight or bias is float32[3]", Error);
+  CHECK_THROWS_WITH_AS(group_norm(zeros({2, 4}), 2, {}, {}, INFINITY),
+                       "group_norm: epsilon is inf; it must be finite and not negative", Error);
   CHECK_THROWS_WITH_AS(group_norm(zeros({4}), 2), "group_norm: x float32[4] is not [N, ..., channels]",
                        Error);
 }

@@ -199,7 +199,7 @@ TEST_CASE("the padding row of an embedding gets no gradient") {
 
 TEST_CASE("integers and bools are picked, integers added") {
   const Tensor x = reshape(arange(6), {2, 3});
-  const auto places = [](std::vector<std::int64_t> values) {
+  const auto places = [](const std::vector<std::int64_t>& values) {
     const auto count = static_cast<std::int64_t>(values.size());
     return from_values(values, {count});
   };

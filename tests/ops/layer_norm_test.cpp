@@ -16,7 +16,7 @@ constexpr double kEpsilon = 1e-5;
 /// in: x [rows…, n], weight, and bias where the norm has one; the mean is 0 unless `centred`.
 Tensor reference(const Tensors& in, bool centred) {
   const std::int64_t n = in[1].numel();
-  const Tensor y = in[0].clone();
+  Tensor y = in[0].clone();
   for (std::int64_t first = 0; first < y.numel(); first += n) {
     double* row = y.data<double>() + first;
     double mean = 0, square = 0;
@@ -122,6 +122,8 @@ TEST_CASE("layer norm says what doesn't fit") {
                        Error);
   CHECK_THROWS_WITH_AS(rms_norm(zeros({2, 3}), {3}, ones({1})),
                        "rms_norm: weight or bias is float32[1]; need [3]", Error);
+  CHECK_THROWS_WITH_AS(layer_norm(zeros({2, 3}), {3}, {}, {}, -1),
+                       "layer_norm: epsilon is -1; it must be finite and not negative", Error);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ Shape shape_of(const json& sizes) {
 }
 
 Tensor labels(const Shape& shape, std::int64_t classes) {
-  const Tensor y = empty(shape, int64);
+  Tensor y = empty(shape, int64);
   for (std::int64_t i = 0; i < y.numel(); ++i) y.data<std::int64_t>()[i] = (3 * i + 1) % classes;
   return y;
 }

@@ -9,7 +9,7 @@ namespace tsr::test {
 namespace {
 
 Tensor standardized(const Tensor& weight) {
-  const Tensor y = weight.clone();
+  Tensor y = weight.clone();
   const std::int64_t out = y.shape()[0], size = y.numel() / out;
   for (std::int64_t o = 0; o < out; ++o) {
     double* w = y.data<double>() + o * size;
@@ -30,7 +30,7 @@ Tensor normalized(const Tensor& v, const Tensor& g, int axis) {
   std::vector<double> square(static_cast<std::size_t>(v.shape()[axis]), 0);
   for (std::int64_t i = 0; i < v.numel(); ++i)
     square[static_cast<std::size_t>(position(i))] += v.data<double>()[i] * v.data<double>()[i];
-  const Tensor y = v.clone();
+  Tensor y = v.clone();
   for (std::int64_t i = 0; i < v.numel(); ++i)
     y.data<double>()[i] *=
         g.data<double>()[position(i)] / std::sqrt(square[static_cast<std::size_t>(position(i))]);
