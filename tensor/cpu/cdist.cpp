@@ -21,13 +21,14 @@ namespace {
 
 constexpr std::int64_t kRows = 4;  ///< rows of a that share loads of b
 
-/// The rows of a [batch, m, d] beside those of b [batch, n, d].
+/// The rows of a [batch, m, d], in blocks of `height`, beside those of b [batch, n, d].
 struct Pairs {
-  std::int64_t batch, m, n, d;
+  std::int64_t batch, m, n, d, height;
 
-  Pairs(const View& a, const View& b) : batch(a.size[0]), m(a.size[1]), n(b.size[1]), d(a.size[2]) {}
+  Pairs(const View& a, const View& b, std::int64_t height)
+      : batch(a.size[0]), m(a.size[1]), n(b.size[1]), d(a.size[2]), height(height) {}
 
-  /// At most kRows rows of a, from `row` of all rows on, and the batch that they belong to.
+  /// At most `height` rows of a, from `row` of all rows on, and the batch that they belong to.
   struct Block {
     std::int64_t batch, row, rows;
   };
@@ -49,17 +50,17 @@ struct Pairs {
   }
 
  private:
-  std::int64_t blocks() const { return batch * ((m + kRows - 1) / kRows); }
+  std::int64_t blocks() const { return batch * ((m + height - 1) / height); }
   Block block(std::int64_t i) const {
-    const std::int64_t a_batch = (m + kRows - 1) / kRows, first = i % a_batch * kRows;
-    return {i / a_batch, i / a_batch * m + first, std::min(kRows, m - first)};
+    const std::int64_t a_batch = (m + height - 1) / height, first = i % a_batch * height;
+    return {i / a_batch, i / a_batch * m + first, std::min(height, m - first)};
   }
 
   template <class Body>
   void run(std::int64_t count, std::int64_t columns, Body&& body) const {
     constexpr std::int64_t kWork = 1 << 15;  // differences that are worth a task
     const std::int64_t grain =
-        std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, kRows * columns * d));
+        std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(1, height * columns * d));
     parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) body(i);
     });
@@ -168,7 +169,7 @@ HWY_INLINE void tile_distances(const T* const (&a)[kRows], const T* const (&b)[2
 
 template <class Metric, class T>
 void distances(const View& a, const View& b, const View& y) {
-  const Pairs pairs(a, b);
+  const Pairs pairs(a, b, kRows);
   pairs.for_tiles([&](const Pairs::Block& block, std::int64_t first, std::int64_t last) HWY_ATTR {
     const T* others = b.as<T>() + block.batch * pairs.n * pairs.d;
     // beyond the last row the last one stands in, and its distances are dropped
@@ -193,18 +194,37 @@ void distances(const View& a, const View& b, const View& y) {
   });
 }
 
-constexpr std::int64_t kColumns = 8;  // rows of b that share loads and stores of the gradient
+constexpr std::int64_t kHeight = 16, kColumns = 8;  // pairs whose slopes are gathered at once
 
 /// What the gradient of a pair is multiplied with, and its distance.
-template <class T>
+template <class Metric, class T>
 struct Slopes {
-  T factor[kRows][kColumns], length[kRows][kColumns];
+  T factor[kHeight][kColumns], length[kHeight][kColumns];
+
+  /// Those of a block's rows and `count` rows of b. The axis along which memory is dense goes inside.
+  void gather(const View& grad, const View& y, const Pairs::Block& block, std::int64_t row,
+              std::int64_t column, std::int64_t count) {
+    const T* slopes =
+        grad.as<T>() + block.batch * grad.stride[0] + row * grad.stride[1] + column * grad.stride[2];
+    const T* lengths = y.as<T>() + block.batch * y.stride[0] + row * y.stride[1] + column * y.stride[2];
+    const auto pair = [&](std::int64_t r, std::int64_t c) {
+      length[r][c] = lengths[r * y.stride[1] + c * y.stride[2]];
+      factor[r][c] = Metric::factor(slopes[r * grad.stride[1] + c * grad.stride[2]], length[r][c]);
+    };
+    if (y.stride[1] < y.stride[2]) {
+      for (std::int64_t c = 0; c < count; ++c)
+        for (std::int64_t r = 0; r < block.rows; ++r) pair(r, c);
+    } else {
+      for (std::int64_t r = 0; r < block.rows; ++r)
+        for (std::int64_t c = 0; c < count; ++c) pair(r, c);
+    }
+  }
 };
 
 /// Adds to a piece of the gradients of R rows of a what C rows of b give; the slopes start at (row, column).
 template <class Metric, std::int64_t R, std::int64_t C, class Piece, class T>
 HWY_INLINE void add_slopes(const Piece& piece, std::int64_t k, const T* a, const T* b, std::int64_t d,
-                           const Slopes<T>& slopes, std::int64_t row, std::int64_t column, T* sum) {
+                           const Slopes<Metric, T>& slopes, std::int64_t row, std::int64_t column, T* sum) {
   Vector<T> from[R], total[R];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < R; ++r) {
@@ -225,8 +245,8 @@ HWY_INLINE void add_slopes(const Piece& piece, std::int64_t k, const T* a, const
 }
 
 template <class Metric, std::int64_t R, std::int64_t C, class T>
-HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, const Slopes<T>& slopes, std::int64_t row,
-                         std::int64_t column, T* sum) {
+HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, const Slopes<Metric, T>& slopes,
+                         std::int64_t row, std::int64_t column, T* sum) {
   for_pieces<T>(d, [&](auto piece, std::int64_t k) HWY_ATTR {
     add_slopes<Metric, R, C>(piece, k, a + row * d, b + column * d, d, slopes, row, column, sum + row * d);
   });
@@ -234,31 +254,21 @@ HWY_INLINE void add_rows(const T* a, const T* b, std::int64_t d, const Slopes<T>
 
 template <class Metric, class T>
 void gradients(const View& grad, const View& a, const View& b, const View& y, const View& grad_a) {
-  const Pairs pairs(a, b);
+  const Pairs pairs(a, b, kHeight);
   const std::int64_t d = pairs.d;
-  const auto at = [](const View& x, std::int64_t batch, std::int64_t i, std::int64_t j) {
-    return x.as<T>()[batch * x.stride[0] + i * x.stride[1] + j * x.stride[2]];
-  };
   pairs.for_blocks([&](const Pairs::Block& block) HWY_ATTR {
     const T *from = a.as<T>() + block.row * d, *others = b.as<T>() + block.batch * pairs.n * d;
     T* to = grad_a.as<T>() + block.row * d;
     std::fill(to, to + block.rows * d, T(0));
-    Slopes<T> slopes;
+    Slopes<Metric, T> slopes;
     for (std::int64_t j = 0; j < pairs.n; j += kColumns) {
       const std::int64_t count = std::min(kColumns, pairs.n - j);
-      for (std::int64_t r = 0; r < block.rows; ++r) {
-        const std::int64_t i = block.row + r - block.batch * pairs.m;
-        for (std::int64_t c = 0; c < count; ++c) {
-          slopes.length[r][c] = at(y, block.batch, i, j + c);
-          slopes.factor[r][c] = Metric::factor(at(grad, block.batch, i, j + c), slopes.length[r][c]);
-        }
-      }
+      slopes.gather(grad, y, block, block.row - block.batch * pairs.m, j, count);
       const T* other = others + j * d;
-      if (block.rows == kRows && count == kColumns) {
-        add_rows<Metric, kRows, kColumns>(from, other, d, slopes, 0, 0, to);
-        continue;
-      }
-      for (std::int64_t r = 0; r < block.rows; ++r)
+      std::int64_t r = 0;
+      for (; count == kColumns && r + kRows <= block.rows; r += kRows)
+        add_rows<Metric, kRows, kColumns>(from, other, d, slopes, r, 0, to);
+      for (; r < block.rows; ++r)
         for (std::int64_t c = 0; c < count; ++c) add_rows<Metric, 1, 1>(from, other, d, slopes, r, c, to);
     }
   });
@@ -304,7 +314,7 @@ bool has_vectors(double p) { return p == 1 || p == 2 || std::isinf(p); }
 /// Any other p, a power at a time.
 template <class T>
 void minkowski(const View& a, const View& b, const View& y, double p) {
-  const Pairs pairs(a, b);
+  const Pairs pairs(a, b, kRows);
   const std::int64_t d = pairs.d;
   pairs.for_tiles([&](const Pairs::Block& block, std::int64_t first, std::int64_t last) {
     for (std::int64_t row = block.row; row < block.row + block.rows; ++row) {
@@ -322,7 +332,7 @@ void minkowski(const View& a, const View& b, const View& y, double p) {
 template <class T>
 void minkowski_bwd(const View& grad, const View& a, const View& b, const View& y, const View& grad_a,
                    double p) {
-  const Pairs pairs(a, b);
+  const Pairs pairs(a, b, kRows);
   const std::int64_t d = pairs.d;
   const auto at = [](const View& x, std::int64_t batch, std::int64_t i, std::int64_t j) {
     return static_cast<double>(x.as<T>()[batch * x.stride[0] + i * x.stride[1] + j * x.stride[2]]);
