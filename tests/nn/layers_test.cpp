@@ -58,6 +58,15 @@ TEST_CASE("convolutions start with the variance that their documentation says") 
   CHECK(max(abs(up.bias)).item() == 0);
 }
 
+TEST_CASE("convolution layers print what isn't usual about them") {
+  CHECK(Conv2d({.in = 2, .out = 4, .kernel = {3, 1}, .groups = 2}).label() ==
+        "Conv2d(in = 2, out = 4, kernel = {3, 1}, groups = 2)");
+  CHECK(
+      ConvTranspose2d({.in = 2, .out = 4, .kernel = 2, .stride = 2, .output_padding = {0, 1}, .bias = false})
+          .label() ==
+      "ConvTranspose2d(in = 2, out = 4, kernel = 2, stride = 2, bias = false, output_padding = {0, 1})");
+}
+
 TEST_CASE("convolution layers refuse options that can't be") {
   CHECK_THROWS_WITH_AS(Conv2d({.in = 4, .out = 6, .groups = 4}),
                        "Conv2d: groups = 4 must divide in = 4 and out = 6", Error);
