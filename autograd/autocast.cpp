@@ -63,7 +63,7 @@ struct IsolatedAutocast::Kept {
 };
 
 IsolatedAutocast::IsolatedAutocast(DType dtype)
-    : outer_(std::make_unique<Kept>(std::exchange(cache, {}))), guard_(dtype) {}
+    : outer_(std::make_unique<Kept>(Kept{std::exchange(cache, {})})), guard_(dtype) {}
 IsolatedAutocast::~IsolatedAutocast() { cache = std::move(outer_->casts); }
 
 Tensors cast_inputs(CastPolicy policy, Tensors result) {

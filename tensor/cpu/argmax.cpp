@@ -49,7 +49,7 @@ struct Best {
   Accumulator row(const T* x, std::int64_t count, std::int64_t position) const {
     if (count == 0) return {};
     const T best = best_of_row(x, count);
-    const T* at = best != best ? std::find_if(x, x + count, [](T value) { return value != value; })
+    const T* at = std::isnan(best) ? std::find_if(x, x + count, [](T value) { return std::isnan(value); })
                                : std::find(x, x + count, best);
     return {best, position + (at - x)};
   }
@@ -67,7 +67,7 @@ struct Best {
 
  private:
   static bool beats(T value, const Accumulator& than) {
-    return Compare{}(value, than.value) || than.position < 0 || (value != value && than.value == than.value);
+    return Compare{}(value, than.value) || than.position < 0 || (std::isnan(value) && !std::isnan(than.value));
   }
 };
 

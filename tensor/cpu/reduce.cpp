@@ -44,11 +44,11 @@ double plus(double a, double b) { return a + b; }
 double times(double a, double b) { return a * b; }
 template <class T>
 T larger(T a, T b) {  // NaN wins
-  return b > a || b != b ? b : a;
+  return b > a || std::isnan(b) ? b : a;
 }
 template <class T>
 T smaller(T a, T b) {
-  return b < a || b != b ? b : a;
+  return b < a || std::isnan(b) ? b : a;
 }
 template <class T>
 T root(double a) {

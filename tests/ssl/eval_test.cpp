@@ -211,8 +211,9 @@ TEST_CASE("The inverse inverts across blocks, and refuses what is not positive d
 
   // Ill-conditioned: a spectrum from 1 to 1e-8.
   const Tensor hilbert = empty({n, n}, float64);
-  for (std::int64_t i = 0; i < n * n; ++i)
-    hilbert.data<double>()[i] = 1.0 / static_cast<double>(i / n + i % n + 1) + (i % (n + 1) == 0 ? 1e-8 : 0);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      hilbert.data<double>()[i * n + j] = 1.0 / static_cast<double>(i + j + 1) + (i == j ? 1e-8 : 0);
   const Tensor nearly = matmul(spd_inverse(hilbert), hilbert);
   for (std::int64_t i = 0; i < n * n; ++i)
     CHECK(std::abs(nearly.data<double>()[i] - (i % (n + 1) == 0 ? 1 : 0)) < 1e-4);
