@@ -50,7 +50,7 @@ struct Best {
     if (count == 0) return {};
     const T best = best_of_row(x, count);
     const T* at = std::isnan(best) ? std::find_if(x, x + count, [](T value) { return std::isnan(value); })
-                               : std::find(x, x + count, best);
+                                   : std::find(x, x + count, best);
     return {best, position + (at - x)};
   }
   void columns(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, Accumulator* acc,
@@ -67,7 +67,8 @@ struct Best {
 
  private:
   static bool beats(T value, const Accumulator& than) {
-    return Compare{}(value, than.value) || than.position < 0 || (std::isnan(value) && !std::isnan(than.value));
+    return Compare{}(value, than.value) || than.position < 0 ||
+           (std::isnan(value) && !std::isnan(than.value));
   }
 };
 
