@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "ssl/encoders.h"
 #include "ssl/method.h"
+#include "tensor/backend.h"
 #include "tensor/cpu/instruction_set.h"
 #include "tensor/parallel.h"
 
@@ -43,7 +44,7 @@ void print_info() {
   row("version", TESSERA_VERSION);
   row("build", TESSERA_BUILD_TYPE);
   row("compiler", TESSERA_COMPILER);
-  row("devices", "cpu");
+  row("devices", available_devices());
   row("instructions", std::string(instruction_set()));
   row("threads", std::to_string(thread_count()));
   row("memory", memory_text());

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/backend.h"
 #include "tensor/error.h"
 
 namespace tsr {
@@ -33,9 +34,9 @@ void* from_system(std::size_t size) {
   return pointer;
 }
 
-class CpuAllocator final : public Allocator {
+class HostAllocator final : public Allocator {
  public:
-  ~CpuAllocator() override { trim(); }
+  explicit HostAllocator(Device device) : device_(device) {}
 
   void* allocate(std::size_t bytes) override {
     const std::size_t size = size_class(bytes);
@@ -51,8 +52,8 @@ class CpuAllocator final : public Allocator {
         release_cache();
         pointer = from_system(size);
       }
-      TSR_CHECK(pointer != nullptr, "cpu: out of memory: ", bytes, " bytes asked for, ", stats_.live_bytes,
-                " in use; reduce the batch or image size");
+      TSR_CHECK(pointer != nullptr, device_, ": out of memory: ", bytes, " bytes asked for, ",
+                stats_.live_bytes, " in use; reduce the batch or image size");
     }
     stats_.live_bytes += static_cast<std::int64_t>(size);
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
@@ -91,6 +92,7 @@ class CpuAllocator final : public Allocator {
     stats_.cached_bytes = 0;
   }
 
+  Device device_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;
   MemoryStats stats_;
@@ -99,10 +101,14 @@ class CpuAllocator final : public Allocator {
 }  // namespace
 
 Allocator& allocator(Device device) {
-  TSR_CHECK(device == Device::cpu, "device: '", device, "' is not in this build; available: cpu");
-  static auto* cpu = new CpuAllocator;  // never destroyed: tensors with static lifetime may outlive main
-  return *cpu;
+  if (device == Device::cpu) [[likely]] {
+    static Allocator& cpu = new_host_allocator(Device::cpu);
+    return cpu;
+  }
+  return *backend(device).memory;
 }
+
+Allocator& new_host_allocator(Device device) { return *new HostAllocator(device); }
 
 Block::Block(Device device, std::size_t bytes)
     : data_(allocator(device).allocate(bytes)), bytes_(bytes), device_(device) {}

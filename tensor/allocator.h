@@ -30,8 +30,11 @@ class Allocator {
   virtual void trim() = 0;
 };
 
-/// The allocator of a device; throws Error for a device that this build lacks.
+/// The allocator of a device; throws InputError for a device that this build or machine lacks.
 Allocator& allocator(Device device);
+/// A caching allocator of host memory, for the device that its messages name. Never destroyed: tensors with
+/// static lifetime may outlive main.
+Allocator& new_host_allocator(Device device);
 
 /// A block with an owner.
 class Block {

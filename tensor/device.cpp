@@ -3,20 +3,55 @@
 #include <array>
 #include <ostream>
 
+#include "tensor/backend.h"
 #include "tensor/error.h"
 
 namespace tsr {
 namespace {
+
 constexpr std::array<std::string_view, kDeviceCount> kNames{"cpu", "emu", "cuda"};
+
+std::array<Backend, kDeviceCount>& backends() {
+  static std::array<Backend, kDeviceCount> all;
+  return all;
+}
+
+std::string why_unavailable(Device device) {
+  if (device == Device::cpu) return "";
+  const Backend& found = backends()[static_cast<int>(device)];
+  if (found.memory == nullptr) return "not in this build";
+  return found.unavailable == nullptr ? "" : found.unavailable();
+}
+
+}  // namespace
+
+RegisterBackend::RegisterBackend(Device device, const Backend& backend) {
+  backends()[static_cast<int>(device)] = backend;
+}
+
+const Backend& backend(Device device) {
+  if (const std::string reason = why_unavailable(device); !reason.empty()) [[unlikely]]
+    throw InputError(text(device, ": ", reason, "; available: ", available_devices()));
+  return backends()[static_cast<int>(device)];
+}
+
+std::string available_devices() {
+  std::string result;
+  for (int i = 0; i < kDeviceCount; ++i)
+    if (why_unavailable(static_cast<Device>(i)).empty())
+      result += text(result.empty() ? "" : ", ", kNames[i]);
+  return result;
 }
 
 std::string_view name_of(Device device) { return kNames[static_cast<int>(device)]; }
 
 Device device_from_name(std::string_view name) {
-  if (name == "cpu") return Device::cpu;
-  if (name == "emu" || name == "cuda")
-    throw InputError(text("device: '", name, "' is not in this build; available: cpu"));
-  throw InputError(text("device: unknown name '", name, "'; known: cpu"));
+  for (int i = 0; i < kDeviceCount; ++i) {
+    if (name != kNames[i]) continue;
+    backend(static_cast<Device>(i));
+    return static_cast<Device>(i);
+  }
+  throw InputError(text("device: unknown name '", name, "'; known: cpu, emu, cuda"));
 }
 
 std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "tensor/backend.h"
 #include "tensor/kernels.h"
 
 namespace tsr {
@@ -46,7 +47,7 @@ void* Tensor::raw() const {
 void Tensor::check_data(DType wanted) const {
   TSR_CHECK(dtype() == wanted, "data: asked for ", wanted, " of a tensor that is ", describe(*this),
             "; convert with to(", wanted, ")");
-  TSR_CHECK(device() != Device::cuda, "data: ", describe(*this), " is on ", device(),
+  TSR_CHECK(device() == Device::cpu, "data: ", describe(*this), " is on ", device(),
             "; copy it to the host with to(Device::cpu)");
 }
 
@@ -93,7 +94,17 @@ Tensor Tensor::to(DType dtype) const {
 
 Tensor Tensor::to(Device device) const {
   if (device == this->device()) return *this;
-  throw Error(text("to: no copy from ", this->device(), " to ", device, " in this build"));
+  const Tensor dense = is_contiguous() ? *this : clone();
+  if (device != Device::cpu && this->device() != Device::cpu) return dense.to(Device::cpu).to(device);
+  Tensor copy(shape(), dtype(), device);
+  const auto bytes = static_cast<std::size_t>(numel() * size_of(dtype()));
+  if (bytes == 0) return copy;
+  if (device == Device::cpu) {
+    backend(this->device()).to_host(copy.raw(), dense.raw(), bytes);
+  } else {
+    backend(device).from_host(copy.raw(), dense.raw(), bytes);
+  }
+  return copy;
 }
 
 void Tensor::swap_storage(const Tensor& other) const {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tensor/cpu/convert.h"
-#include "tensor/cpu/strided.h"
+#include "tensor/strided.h"
 #include "tensor/kernels.h"
 
 namespace tsr {

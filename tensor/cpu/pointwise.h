@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "tensor/cpu/strided.h"
+#include "tensor/strided.h"
 #include "tensor/kernels.h"
 
 namespace tsr {

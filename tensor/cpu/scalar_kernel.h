@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "tensor/cpu/strided.h"
+#include "tensor/strided.h"
 #include "tensor/kernel.h"
 
 namespace tsr {

@@ -54,7 +54,7 @@ TEST_CASE("usage mistakes") {
        {pretrain({"--workers", "-1"}), "workers -1: must be 0 to 1024"},
        {pretrain({"--batch-size", "30001"}), "batch size 30001: shapes has only 30000 samples"},
        {pretrain({"--precision", "fp8"}), "--precision: 'fp8' is unknown; choose fp32, fp64, bf16 or fp16"},
-       {pretrain({"--device", "cuda"}), "device: 'cuda' is not in this build; available: cpu"},
+       {pretrain({"--device", "cuda"}), "cuda: not in this build; available: cpu, emu"},
        {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"}});
 }
 

@@ -129,7 +129,7 @@ const WrongCall kCalls[] = {
     WRONG("add: input 0 is undefined", add(Tensor(), zeros({2}))),
     WRONG("matmul: input 1 is undefined", matmul(zeros({2, 2}), Tensor())),
     WRONG("tensor: undefined (default-constructed, or a gradient that doesn't exist)", Tensor().shape()),
-    WRONG("device: unknown name 'gpu'; known: cpu", device_from_name("gpu")),
+    WRONG("device: unknown name 'gpu'; known: cpu, emu, cuda", device_from_name("gpu")),
     WRONG("item: float32[2] has 2 elements; it must have one", zeros({2}).item()),
     // indices
     WRONG("index_select: index 3 at position 0 is out of range for an axis of size 3 (0 to 2)", index_select(zeros({3}), 0, from_values(std::vector<std::int64_t>{3}, {1}))),

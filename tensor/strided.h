@@ -1,5 +1,6 @@
 #pragma once
-// Walks the rows of several views of one (broadcast) shape at once.
+// Walks the elements of several views of one (broadcast) shape at once: by rows on the host, one by one on a
+// device.
 
 #include <array>
 #include <cstdint>
@@ -41,10 +42,14 @@ struct StridedLoop {
     return count;
   }
 
+  std::int64_t count() const { return rows() * row(); }
+
   /// Element offsets at the start of row `index`.
-  std::array<std::int64_t, N> offsets(std::int64_t index) const {
+  std::array<std::int64_t, N> offsets(std::int64_t index) const { return offsets(index, rank - 2); }
+  /// Element offsets of position `index` among the axes up to `last`. For device code as well: constexpr.
+  constexpr std::array<std::int64_t, N> offsets(std::int64_t index, int last) const {
     std::array<std::int64_t, N> offset{};
-    for (int axis = rank - 2; axis >= 0; --axis) {
+    for (int axis = last; axis >= 0; --axis) {
       const std::int64_t position = index % size[axis];
       index /= size[axis];
       for (int v = 0; v < N; ++v) offset[v] += position * stride[axis][v];

@@ -1,0 +1,58 @@
+#pragma once
+// A launch: one kernel over a grid of blocks, whose order is nobody's business.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "cuda/emulator/geometry.h"
+
+namespace tsr::emu {
+
+/// What one kernel launch asks for.
+struct LaunchShape {
+  dim3 grid, block;
+  std::size_t shared_bytes = 0;  ///< dynamic shared memory a block
+};
+
+/// A kernel with its arguments, its types forgotten.
+struct Grid {
+  std::string_view kernel;  ///< its name, for messages
+  LaunchShape shape;
+  void (*call)(const void* arguments);  ///< runs the kernel as the current thread
+  const void* arguments;
+};
+
+/// Runs all blocks, on the threads of parallel_for. Throws Error when the shape exceeds a device's limits
+/// (1024 threads, 163 KiB of shared memory), and for the first mistake that a block made.
+void run_grid(const Grid& grid);
+
+/// The sum over all launches since the program began, and by kernel: which kernels a computation used.
+std::size_t launch_count();
+std::size_t launch_count(std::string_view kernel);
+
+/// The order in which waiting threads run on. 0 (the default) is the cheapest; any other number shuffles
+/// blocks' threads, so that what depends on an order shows. TESSERA_EMU_SEED sets it for a program.
+void set_schedule_seed(std::uint64_t seed);
+
+/// "softmax_kernel<float>" for the address of a kernel.
+template <auto kernel>
+constexpr std::string_view kernel_name() {
+  constexpr std::string_view all = __PRETTY_FUNCTION__;  // "... [with auto kernel = NAME; ...]"
+  constexpr std::size_t begin = all.find("kernel = ") + 9;
+  return all.substr(begin, all.find_first_of(";]", begin) - begin);
+}
+
+/// A kernel's address with the types of its parameters.
+template <auto kernel>
+struct Launchable;
+template <class... Parameters, void (*kernel)(Parameters...)>
+struct Launchable<kernel> {
+  using Arguments = std::tuple<std::remove_cv_t<Parameters>...>;
+  static Arguments pack(Parameters... parameters) { return Arguments(parameters...); }
+  static void call(const void* arguments) { std::apply(kernel, *static_cast<const Arguments*>(arguments)); }
+};
+
+}  // namespace tsr::emu

@@ -1,0 +1,67 @@
+#include "cuda/emulator/stream.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace tsr::emu {
+namespace {
+
+std::atomic<bool>& delayed_streams() {
+  static std::atomic<bool> delayed = [] {
+    const char* text = std::getenv("TESSERA_EMU_DELAY");
+    return text != nullptr && *text == '1';
+  }();
+  return delayed;
+}
+
+thread_local Stream* chosen = nullptr;
+
+}  // namespace
+
+void Stream::enqueue(std::function<void()> work) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  if (!delayed_streams()) synchronize();
+}
+
+void Stream::synchronize() {
+  std::unique_lock lock(mutex_);
+  while (!queue_.empty()) {
+    const auto work = std::move(queue_.front());
+    queue_.pop_front();
+    work();
+  }
+}
+
+void Event::record(Stream& stream) {
+  mark_ = std::make_shared<Mark>(Mark{&stream});
+  stream.enqueue([mark = mark_] { mark->reached = true; });
+}
+
+void Event::block(Stream& stream) const {
+  if (mark_ != nullptr) stream.enqueue([event = *this] { event.synchronize(); });
+}
+
+void Event::synchronize() const {
+  if (mark_ != nullptr && !mark_->reached) mark_->stream->synchronize();
+}
+
+Stream& current_stream() {
+  static auto* own = new Stream;  // may be waited for by what outlives main
+  return chosen != nullptr ? *chosen : *own;
+}
+
+StreamScope::StreamScope(Stream& stream) : outer_(std::exchange(chosen, &stream)) {}
+StreamScope::~StreamScope() { chosen = outer_; }
+
+void set_delayed_streams(bool delayed) { delayed_streams() = delayed; }
+
+void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
+  stream.enqueue([=] { std::memcpy(to, from, bytes); });
+}
+
+}  // namespace tsr::emu

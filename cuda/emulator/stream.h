@@ -1,0 +1,79 @@
+#pragma once
+// Streams, events and transfers, with the meaning that they have on a GPU: what is queued on one stream runs
+// in order, and the host may look at a result only after it has waited.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "cuda/emulator/grid.h"
+
+namespace tsr::emu {
+
+/// Queued work, run at once unless delayed (below). Thread-safe. Errors of kernels come from the call that
+/// runs them.
+class Stream {
+ public:
+  /// Queues work behind what is queued already.
+  void enqueue(std::function<void()> work);
+  /// Returns when everything queued so far has run.
+  void synchronize();
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::function<void()>> queue_;
+};
+
+/// A mark in a stream. Copies are the same event.
+class Event {
+ public:
+  /// Marks what `stream` holds now.
+  void record(Stream& stream);
+  /// Work queued on `stream` from now on waits for the mark.
+  void block(Stream& stream) const;
+  /// Returns when the mark is reached; at once if nothing was recorded.
+  void synchronize() const;
+
+ private:
+  struct Mark {
+    Stream* stream;
+    bool reached = false;
+  };
+  std::shared_ptr<Mark> mark_;
+};
+
+/// The stream that ops of this OS thread use: of the program, unless a StreamScope says otherwise.
+Stream& current_stream();
+
+class StreamScope {
+ public:
+  explicit StreamScope(Stream& stream);
+  ~StreamScope();
+  StreamScope(const StreamScope&) = delete;
+  StreamScope& operator=(const StreamScope&) = delete;
+
+ private:
+  Stream* outer_;
+};
+
+/// When delayed, queued work runs as late as it may: when somebody waits for it. A program that forgets to
+/// wait then reads old values. TESSERA_EMU_DELAY=1 sets it for a program.
+void set_delayed_streams(bool delayed);
+
+/// Queues a copy; `from` must hold until it has run.
+void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream);
+
+/// launch<softmax_kernel<float>>({.grid = {rows}, .block = {256}}, stream, x, y, n): queues the kernel over a
+/// grid.
+template <auto kernel, class... Arguments>
+void launch(const LaunchShape& shape, Stream& stream, const Arguments&... arguments) {
+  const auto packed = Launchable<kernel>::pack(arguments...);
+  stream.enqueue([shape, packed] {
+    run_grid({kernel_name<kernel>(), shape, &Launchable<kernel>::call, &packed});
+  });
+}
+
+}  // namespace tsr::emu

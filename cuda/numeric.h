@@ -1,0 +1,52 @@
+#pragma once
+// Numbers in device code: what a stored type is computed in, and the conversions, rounded as the hardware
+// does.
+
+#include "cuda/kernel.h"
+
+namespace tsr::TSR_BACKEND {
+
+template <class T>
+__device__ inline Compute<T> widen(T x) {
+  return x;
+}
+template <class T>
+__device__ inline T narrow(Compute<T> x) {
+  return static_cast<T>(x);
+}
+
+#if defined(__CUDACC__)
+// The host's conversions of these types are not for device code.
+template <>
+__device__ inline float widen(Float16 x) {
+  return __half2float(__ushort_as_half(x.bits));
+}
+template <>
+__device__ inline float widen(BFloat16 x) {
+  return __bfloat162float(__ushort_as_bfloat16(x.bits));
+}
+template <>
+__device__ inline Float16 narrow(float x) {
+  Float16 y;
+  y.bits = __half_as_ushort(__float2half_rn(x));
+  return y;
+}
+template <>
+__device__ inline BFloat16 narrow(float x) {
+  BFloat16 y;
+  y.bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+  return y;
+}
+#endif
+
+/// From any element type to any other, as copy_fwd of the CPU does: through float for low precision.
+template <class To, class From>
+__device__ inline To convert(From x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else {
+    return narrow<To>(static_cast<Compute<To>>(widen(x)));
+  }
+}
+
+}  // namespace tsr::TSR_BACKEND
