@@ -21,7 +21,7 @@ struct Setting {
     if (!weighted) return {};
     Tensor w(Shape{logits.size(-1)}, float64, Device::cpu);
     for (std::int64_t c = 0; c < w.numel(); ++c) w.data<double>()[c] = weight(c);
-    return w.to(logits.dtype());
+    return w.to(logits.dtype()).to(logits.device());
   }
   CrossEntropyOptions options(const Tensor& logits) const {
     return {.label_smoothing = smoothing,

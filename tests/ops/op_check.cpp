@@ -1,5 +1,6 @@
 #include "tests/ops/op_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <dlfcn.h>
 #include <iostream>
@@ -93,6 +94,31 @@ Failures check_values(const OpCase& op_case) {
       const Tensor y = op_case.call(draw_inputs(op_case.variants[v].inputs, dtype, v));
       note(failures, where(op_case, v, dtype),
            difference(y, expected, dtype == float32 ? op_case.tolerance32 : op_case.tolerance64));
+    }
+  }
+  return failures;
+}
+
+bool runs_on(const OpCase& op_case, Device device) {
+  return std::ranges::all_of(KernelSlot::all(), [&](const KernelSlot* slot) {
+    if (std::ranges::find(op_case.kernels, slot->name()) == op_case.kernels.end()) return true;
+    return slot->has(device, slot->has(Device::cpu, float32) ? float32 : boolean);
+  });
+}
+
+Failures check_values_on(const OpCase& op_case, Device device) {
+  Failures failures;
+  for (std::size_t v = 0; v < op_case.variants.size(); ++v) {
+    Tensors exact, inputs;
+    for (const Tensor& x : draw_inputs(op_case.variants[v].inputs, float64, v)) exact.push_back(x.clone());
+    for (const Tensor& x : draw_inputs(op_case.variants[v].inputs, float32, v))
+      inputs.push_back(x.to(device));
+    const std::string place = text(device, " ", where(op_case, v, float32));
+    try {
+      const Tensor y = op_case.call(inputs).to(Device::cpu);
+      note(failures, place, difference(y, op_case.reference(exact), op_case.tolerance32));
+    } catch (const Error& error) {
+      note(failures, place, error.what());
     }
   }
   return failures;

@@ -14,6 +14,10 @@ using Failures = std::vector<std::string>;
 
 /// The op's values against its reference, in each dtype.
 Failures check_values(const OpCase& op_case);
+/// Whether a device has all of the case's kernels, in float32 (or bool, for logic).
+bool runs_on(const OpCase& op_case, Device device);
+/// The op's float32 values on a device against its reference. Inputs and result are copied there and back.
+Failures check_values_on(const OpCase& op_case, Device device);
 /// Its gradients against finite differences.
 Failures check_gradients(const OpCase& op_case);
 /// Its gradients' gradients; an op that is differentiable once must refuse the second pass by name.

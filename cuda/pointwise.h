@@ -1,0 +1,131 @@
+#pragma once
+// Kernels from a functor on numbers: y = f(x…), element by element, operands broadcasting. Dense operands are
+// read and written four elements at a time.
+
+#include <array>
+#include <utility>
+
+#include "cuda/elements.h"
+#include "cuda/numeric.h"
+
+namespace tsr::TSR_BACKEND {
+
+inline constexpr int kPack = 4;
+
+/// Neighbours that one instruction loads or stores.
+template <class T>
+struct alignas(sizeof(T) * kPack < 16 ? sizeof(T) * kPack : 16) Pack {
+  T value[kPack];
+};
+template <class T>
+__device__ inline const Pack<T>& pack_at(const T* x, std::int64_t index) {
+  return reinterpret_cast<const Pack<T>*>(x)[index];
+}
+
+template <class F, class Out, class... In>
+struct PointwiseArguments {
+  static constexpr int kViews = sizeof...(In) + 1;
+
+  std::int64_t count = 0;
+  StridedLoop<kViews> shape;
+  bool packed = false;
+  F f;
+};
+
+template <class F, class Out, class... In, std::size_t... I>
+__device__ inline void pointwise_element(const PointwiseArguments<F, Out, In...>& all, std::int64_t i,
+                                         std::index_sequence<I...>, Out* y, const In*... x) {
+  const auto offset = all.shape.offsets(i, all.shape.rank - 1);
+  y[offset[sizeof...(In)]] = narrow<Out>(all.f(widen(x[offset[I]])...));
+}
+
+template <class F, class Out, class... In>
+__device__ inline void pointwise_pack(const PointwiseArguments<F, Out, In...>& all, std::int64_t i, Out* y,
+                                      const In*... x) {
+  if ((i + 1) * kPack <= all.count) {
+    Pack<Out> result;
+    const auto compute = [&](const Pack<In>&... operand) {
+      for (int k = 0; k < kPack; ++k) result.value[k] = narrow<Out>(all.f(widen(operand.value[k])...));
+    };
+    compute(pack_at(x, i)...);
+    reinterpret_cast<Pack<Out>*>(y)[i] = result;
+    return;
+  }
+  for (std::int64_t k = i * kPack; k < all.count; ++k) y[k] = narrow<Out>(all.f(widen(x[k])...));
+}
+
+template <class F, class Out, class... In>
+__global__ void pointwise_kernel(std::int64_t threads, PointwiseArguments<F, Out, In...> all, Out* y,
+                                 const In*... x) {
+  const std::int64_t i = element_index();
+  if (i >= threads) return;
+  if (all.packed) {
+    pointwise_pack(all, i, y, x...);
+  } else {
+    pointwise_element(all, i, std::make_index_sequence<sizeof...(In)>(), y, x...);
+  }
+}
+
+template <class T>
+bool is_packable(const View& view) {
+  return reinterpret_cast<std::uintptr_t>(view.data) % alignof(Pack<T>) == 0;
+}
+
+/// y = f(x…): f takes and returns what the element types are computed in (Compute).
+template <class Out, class... In, class F, class... Views>
+void pointwise(const F& f, const View& y, const Views&... x) {
+  static_assert(sizeof...(In) == sizeof...(Views));
+  const std::array<const View*, sizeof...(In) + 1> views{&x..., &y};
+  PointwiseArguments<F, Out, In...> all{.shape = StridedLoop<sizeof...(In) + 1>(views), .f = f};
+  all.count = all.shape.count();
+  all.packed = all.shape.rank == 1 && is_packable<Out>(y) && (is_packable<In>(x) && ...);
+  for (std::int64_t stride : all.shape.stride[0]) all.packed = all.packed && stride == 1;
+  launch_elements<pointwise_kernel<F, Out, In...>>(all.packed ? (all.count + kPack - 1) / kPack : all.count,
+                                                   all, y.as<Out>(),
+                                                   static_cast<const In*>(x.template as<In>())...);
+}
+
+/// The slots' functions that a functor makes.
+template <class F>
+struct Pointwise1 {
+  template <class T>
+  static void run(Context&, View x, View y) {
+    pointwise<T, T>(F{}, y, x);
+  }
+  template <class T>
+  static void with_number(Context&, View x, View y, double number) {
+    pointwise<T, T>(F{static_cast<Compute<T>>(number)}, y, x);
+  }
+};
+template <class F>
+struct Pointwise2 {
+  template <class T>
+  static void run(Context&, View a, View b, View y) {
+    pointwise<T, T, T>(F{}, y, a, b);
+  }
+  template <class T>
+  static void compare(Context&, View a, View b, View y) {
+    pointwise<bool, T, T>(F{}, y, a, b);
+  }
+};
+
+}  // namespace tsr::TSR_BACKEND
+
+/// A functor of one number x, and its registration for the floating types.
+#define TSR_DEVICE_UNARY(name, ...)      \
+  struct name##_of {                     \
+    template <class T>                   \
+    __device__ T operator()(T x) const { \
+      __VA_ARGS__                        \
+    }                                    \
+  };                                     \
+  TSR_DEVICE_KERNEL(name, Pointwise1<name##_of>::run, float, BFloat16, Float16)
+/// Of two numbers a and b; further types may follow in registrations of their own.
+#define TSR_DEVICE_BINARY(name, ...)          \
+  struct name##_of {                          \
+    template <class T>                        \
+    __device__ T operator()(T a, T b) const { \
+      __VA_ARGS__                             \
+    }                                         \
+  };                                          \
+  TSR_DEVICE_KERNEL(name, Pointwise2<name##_of>::run, float, BFloat16, Float16)
