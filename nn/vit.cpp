@@ -1,5 +1,6 @@
 #include "nn/vit.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "nn/init.h"
@@ -72,10 +73,9 @@ class ResizedPositions final : public TensorSource {
   }
   const std::map<std::string, TensorInfo>& entries() const override { return entries_; }
   Tensor read(const std::string& name) const override {
-    const Tensor tensor = source_.read(name);
-    if (name != name_ || !square_) return tensor;
+    if (name != name_ || !square_) return source_.read(name);
     const NoGrad guard;
-    return resize_positions(tensor, position_prefix(options_), from_, grid_of(options_));
+    return resize_positions(source_.read(name), position_prefix(options_), from_, grid_of(options_));
   }
 
  private:

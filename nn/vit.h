@@ -57,7 +57,8 @@ struct ViT : Encoder {
   /// How many tokens precede the patches'.
   std::int64_t prefix() const { return 1 + options.registers; }
   /// The attention of one block, counted from the last when negative: [N, heads, tokens, tokens], how much
-  /// each token (the third axis) takes from each (the fourth). Unknown to autograd.
+  /// each token (the third axis) takes from each (the fourth). Unknown to autograd. Call eval() first: in
+  /// training paths are dropped, and a conv stem's batch norms see the images.
   Tensor attention_map(const Tensor& images, std::int64_t block = -1);
 
   /// As Encoder's; head.* is passed over, and positions of another square grid are resized.

@@ -105,12 +105,6 @@ TEST_CASE("a ViT trains with dropped paths, resumes, and is read back with all i
                                                  "test", "--out", "features.safetensors"});
   INFO(embedded.err);
   CHECK(embedded.out == "float32[5000, 32] of shapes: features.safetensors\n");
-  const auto judged = tessera(scratch.path(), {"eval", "knn", "--model", "a", "--data", "shapes",
-                                               "--labels-per-class", "10", "--draws", "1", "--json"});
-  INFO(judged.err);
-  REQUIRE(judged.code == 0);
-  const std::string line = judged.out.substr(judged.out.rfind("\n{") + 1);
-  CHECK(nlohmann::json::parse(line)["mean"].get<double>() > 0.15);  // a guess has 0.1
 }
 
 TEST_CASE("a run killed at random moments and resumed gives the same bytes") {

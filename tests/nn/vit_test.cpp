@@ -142,16 +142,16 @@ TEST_CASE("a frozen stem and fixed positions are state, and stay as they are") {
   CHECK(largest(slice(positions, 1, 1, 17) - cast(sincos_positions(4, 32), float32)) == 0);
 
   TensorMap copies;
-  for (const auto& [name, tensor] : before) copies[name] = tensor.clone();
+  for (const NamedTensor& entry : named_tensors(network)) copies[entry.name] = entry.tensor.clone();
   ViT twin = clone(network);
   for (ViT* model : {&network, &twin}) {
     Sgd optimizer({{.parameters = named_parameters(*model), .weight_decay = 0.1}}, {});
     sum(square((*model)(draw({2, 16, 16, 3})))).backward();
     optimizer.step(0.1);
-    for (const auto& [name, tensor] : torch_state_dict(*model)) {
-      CAPTURE(name);
-      const bool fixed = name.starts_with("patch_embed.") || name == "pos_embed";
-      CHECK((largest(tensor - copies.at(name)) == 0) == fixed);
+    for (const NamedTensor& entry : named_tensors(*model)) {
+      CAPTURE(entry.name);
+      const bool fixed = entry.name.starts_with("patch_embed.") || entry.name == "pos_embed";
+      CHECK((largest(entry.tensor - copies.at(entry.name)) == 0) == fixed);
     }
   }
 }
