@@ -105,7 +105,7 @@ EncoderModel load_encoder(const std::filesystem::path& path) {
 
 void load_encoder_weights(Encoder& encoder, const std::filesystem::path& path) {
   const std::filesystem::path file = encoder_file(path);
-  load_torch_state_dict(encoder, SafetensorsReader(file), file.string(), {.pass_over = {"fc."}});
+  encoder.load_weights(SafetensorsReader(file), file.string());
 }
 
 void check_channels(const ModelInfo& info, const Dataset& dataset) {

@@ -1,5 +1,6 @@
 #pragma once
-// Encoder files: what pre-training leaves behind, in PyTorch's layout and under torchvision's names.
+// Encoder files: what pre-training leaves behind, in PyTorch's layout and under torchvision's or timm's
+// names.
 
 #include <filesystem>
 #include <map>
@@ -47,7 +48,7 @@ std::filesystem::path encoder_file(const std::filesystem::path& path);
 EncoderModel load_encoder(const std::filesystem::path& path);
 
 /// Loads weights alone into an encoder that is already there: from an encoder file, or from torchvision's
-/// weights as safetensors (the classifier fc.* is passed over). Throws InputError when they don't fit.
+/// or timm's weights as safetensors (the classifier is passed over). Throws InputError when they don't fit.
 void load_encoder_weights(Encoder& encoder, const std::filesystem::path& path);
 
 /// Throws InputError unless the data set's images have the channels that the encoder takes.

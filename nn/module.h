@@ -32,6 +32,8 @@ class Parameter {
   const Tensor& tensor() const { return tensor_; }
   operator const Tensor&() const { return tensor_; }
   bool defined() const { return tensor_.defined(); }
+  /// Ends its training: it gets no gradient any more, so optimisers pass it over; it stays part of the state.
+  void freeze() { tensor_.requires_grad_(false); }
 
  private:
   Tensor tensor_;

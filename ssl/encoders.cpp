@@ -1,6 +1,7 @@
 #include "ssl/encoders.h"
 
 #include "nn/resnet.h"
+#include "nn/vit.h"
 #include "tensor/registry.h"
 
 namespace tsr {
@@ -24,6 +25,38 @@ std::unique_ptr<Encoder> make_resnet(std::int64_t channels, std::int64_t image_s
 const RegisterEncoder resnet18({.name = "resnet18", .make = make_resnet<18>}),
     resnet34({.name = "resnet34", .make = make_resnet<34>}),
     resnet50({.name = "resnet50", .make = make_resnet<50>});
+
+struct ViTSize {
+  int patch, dim, depth, heads;
+};
+
+template <ViTSize size>
+std::unique_ptr<Encoder> make_vit(std::int64_t channels, std::int64_t image_size, Settings& s) {
+  const ViTOptions options{
+      .image_size = image_size,
+      .patch = static_cast<int>(s.integer("patch", size.patch, 1, 256)),
+      .in = channels,
+      .dim = s.integer("dim", size.dim, 1, 8192),
+      .depth = s.integer("depth", size.depth, 1, 128),
+      .heads = s.integer("heads", size.heads, 1, 128),
+      .stem = patch_stem_from_name(s.choice("stem", "patch", {"patch", "frozen", "conv"})),
+      .positions = positions_from_name(s.choice("positions", "learned", {"learned", "sincos"})),
+      .prefix_positions = s.flag("prefix_positions", true),
+      .registers = s.integer("registers", 0, 0, 256),
+      .layer_scale = s.real("layer_scale", 0, 0, 1),
+      .drop_path = s.real("drop_path", 0, 0, 0.99),
+      .pool = token_pool_from_name(s.choice("pool", "token", {"token", "avg"}))};
+  try {
+    return std::make_unique<ViT>(options);
+  } catch (const Error& error) {
+    throw InputError(error.what());  // the options are the settings
+  }
+}
+
+const RegisterEncoder vit_mini({.name = "vit_mini", .make = make_vit<ViTSize{4, 128, 6, 4}>}),
+    vit_tiny({.name = "vit_tiny", .make = make_vit<ViTSize{16, 192, 12, 3}>}),
+    vit_small({.name = "vit_small", .make = make_vit<ViTSize{16, 384, 12, 6}>}),
+    vit_base({.name = "vit_base", .make = make_vit<ViTSize{16, 768, 12, 12}>});
 
 }  // namespace
 

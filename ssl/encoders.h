@@ -26,8 +26,16 @@ struct RegisterEncoder {
 
 std::vector<std::string> encoder_names();
 
-/// Builds an encoder by name; throws InputError naming the nearest for an unknown one. resnet18, resnet34 and
-/// resnet50 read: width (64), stem (cifar for images up to 64 pixels a side, else imagenet).
+/// Builds an encoder by name; throws InputError naming the nearest for an unknown one, or when its settings
+/// don't fit each other. resnet18, resnet34 and resnet50 read:
+///   width  64
+///   stem   cifar for images up to 64 pixels a side, else imagenet
+/// vit_mini (for images of 28 to 32 pixels), vit_tiny, vit_small and vit_base read:
+///   patch, dim, depth, heads  4, 128, 6, 4 for vit_mini; 16, 192, 12, 3 for vit_tiny, with dim 384 and heads
+///                             6 for vit_small, 768 and 12 for vit_base
+///   stem                      patch, frozen or conv (PatchStem)
+///   positions                 learned or sincos; prefix_positions (true): tokens before the patches' have
+///   them pool                      token or avg registers                 0 layer_scale, drop_path    0
 std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
                                       Settings& settings);
 

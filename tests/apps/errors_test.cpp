@@ -74,7 +74,13 @@ TEST_CASE("unknown names and settings") {
        {pretrain({"--set", "temperature=hot"}), "setting temperature=hot: not a number"},
        {pretrain({"--set", "flip=2"}), "setting flip=2: outside 0 to 1"},
        {pretrain({"--set", "self_mask=yes"}), "setting self_mask=yes: write true or false"},
-       {pretrain({"--set", "stem=big"}), "setting stem=big: choose one of imagenet cifar small"}});
+       {pretrain({"--set", "stem=big"}), "setting stem=big: choose one of imagenet cifar small"},
+       {pretrain({"--arch", "vit_mini", "--set", "stem=cifar"}),
+        "setting stem=cifar: choose one of patch frozen conv"},
+       {pretrain({"--arch", "vit_tiny", "--set", "image_size=40"}),
+        "ViT: image_size = 40, patch = 16; both must be positive, and patch must divide image_size"},
+       {pretrain({"--arch", "vit_mini", "--set", "heads=5"}),
+        "MultiHeadAttention: dim = 128, heads = 5; both must be positive, and heads must divide dim"}});
 }
 
 TEST_CASE("configuration files that make no sense") {

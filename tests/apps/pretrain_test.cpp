@@ -76,6 +76,37 @@ TEST_CASE("a run's bytes don't depend on threads or workers") {
   CHECK(lines[0].contains("effective_rank"));
 }
 
+TEST_CASE("a ViT trains with dropped paths, resumes, and is read back with all its settings") {
+  const ScratchFolder scratch;
+  const auto run = [](const std::string& out, const Words& more = {}) {
+    Words words{"pretrain", "simclr", "--arch", "vit_mini", "--data",       "shapes",
+                "--steps",  "20",     "--out",  out,        "--batch-size", "8"};
+    for (const char* setting :
+         {"image_size=16", "dim=32", "depth=2", "heads=2", "registers=1", "layer_scale=0.1", "drop_path=0.3",
+          "pool=avg", "stem=conv", "positions=sincos", "prefix_positions=false", "optimizer=adamw"})
+      words.insert(words.end(), {"--set", setting});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  REQUIRE(tessera(scratch.path(), run("a", {"--threads", "1"})).code == 0);
+  const Words again = run("b", {"--threads", "2", "--checkpoint-every", "3", "--resume"});
+  for (int after = 20; !std::filesystem::exists(scratch.path() / "b/checkpoint.safetensors"); after += 20)
+    tessera(scratch.path(), again, after);  // killed, sooner or later after a checkpoint
+  REQUIRE(tessera(scratch.path(), again).code == 0);
+  check_same_run(scratch, "a", "b");
+
+  const auto model = read_safetensors(scratch.path() / "a/model.safetensors");
+  CHECK(model.metadata.at("arch") == "vit_mini");
+  CHECK(model.metadata.at("settings") ==
+        R"({"depth":"2","dim":"32","drop_path":"0.3","heads":"2","layer_scale":"0.1","patch":"4",)"
+        R"("pool":"avg","positions":"sincos","prefix_positions":"false","registers":"1","stem":"conv"})");
+  CHECK(model.tensors.at("pos_embed").shape() == Shape{1, 16, 32});
+  const auto embedded = tessera(scratch.path(), {"embed", "--model", "a", "--data", "shapes", "--split",
+                                                 "test", "--out", "features.safetensors"});
+  INFO(embedded.err);
+  CHECK(embedded.out == "float32[5000, 32] of shapes: features.safetensors\n");
+}
+
 TEST_CASE("a run killed at random moments and resumed gives the same bytes") {
   constexpr int kKills = 5;
   const ScratchFolder scratch;

@@ -16,6 +16,7 @@
 #include "nn/resnet.h"
 #include "nn/sgd.h"
 #include "nn/torch_state.h"
+#include "nn/vit.h"
 #include "ssl/method.h"
 #include "tensor/random.h"
 #include "tensor/safetensors.h"
@@ -186,6 +187,17 @@ const WrongCall kCalls[] = {
     WRONG("Conv2d: in = 3, out = 4, kernel = 0x0, stride = 1x1, dilation = 1x1, padding = 0x0; all must be positive, padding at least 0", Conv2d({.in = 3, .out = 4, .kernel = 0})),
     WRONG("ResNet: depth 20 is not known; choose 18, 34 or 50", ResNet({.depth = 20})),
     WRONG("ResNet: images float32[1, 32, 32, 1] are not [N, H, W, 3]", ResNet({.depth = 18, .width = 8})(zeros({1, 32, 32, 1}))),
+    WRONG("ViT: image_size = 30, patch = 4; both must be positive, and patch must divide image_size", ViT({.image_size = 30, .patch = 4})),
+    WRONG("ViT: depth = 0, registers = 0, layer_scale = 0; the first must be positive, the others not negative", ViT({.depth = 0})),
+    WRONG("MultiHeadAttention: dim = 192, heads = 5; both must be positive, and heads must divide dim", ViT({.heads = 5})),
+    WRONG("MultiHeadAttention: x float32[2, 5] is not [N, n, 8]", MultiHeadAttention({.dim = 8, .heads = 2})(zeros({2, 5}))),
+    WRONG("attention: q float32[1, 2, 5, 4], k float32[1, 3, 5, 4]; need [N, heads, n, head_dim] and [N, heads, m, head_dim]", attention(zeros({1, 2, 5, 4}), zeros({1, 3, 5, 4}), zeros({1, 3, 5, 4}))),
+    WRONG("attention: k float32[1, 2, 5, 4] and v float32[1, 2, 6, 4] differ in shape", attention(zeros({1, 2, 5, 4}), zeros({1, 2, 5, 4}), zeros({1, 2, 6, 4}))),
+    WRONG("PatchEmbed: images float32[1, 32, 30, 3] are not whole patches of 4x4 pixels; crop or resize them", PatchEmbed({.dim = 8, .patch = 4})(zeros({1, 32, 30, 3}))),
+    WRONG("PatchEmbed: images float32[1, 32, 32, 1] are not [N, H, W, 3]", PatchEmbed({.dim = 8, .patch = 4})(zeros({1, 32, 32, 1}))),
+    WRONG("PatchEmbed: patch = 6, dim = 12; the conv stem needs a patch that is a power of 2, and half of which divides dim", PatchEmbed({.dim = 12, .patch = 6, .stem = PatchStem::conv})),
+    WRONG("sincos_positions: dim = 6; 4 must divide it", sincos_positions(2, 6)),
+    WRONG("resize_positions: float32[1, 17, 8] is not [1, 2 + 4·4, dim]", resize_positions(zeros({1, 17, 8}), 2, 4, 7)),
     WRONG("LayerNorm: x float32[2, 5] is not [..., 4]", LayerNorm({.features = 4})(zeros({2, 5}))),
     WRONG("Dropout: p = 1; choose 0 ≤ p < 1", Dropout({.p = 1})),
     WRONG("optimizer: momentum = -1; choose 0 ≤ momentum < 1", Sgd({}, {.momentum = -1})),

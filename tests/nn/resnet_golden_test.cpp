@@ -7,7 +7,7 @@
 
 #include "nn/resnet.h"
 #include "nn/torch_state.h"
-#include "tests/golden/unit.h"
+#include "tests/golden/checksum.h"
 
 namespace tsr::test {
 namespace {
@@ -24,28 +24,6 @@ Tensor formula(const std::string& name, const Shape& shape) {
   return filled(name, shape, 0.25, one ? 1 : 0);
 }
 
-/// Off by how much of the norm, the worst of norm and two dot products.
-double distance(const std::string& name, const Tensor& tensor, const nlohmann::json& golden) {
-  const Tensor values = tensor.to(float64);
-  const std::uint64_t a = fnv1a("a:" + name), b = fnv1a("b:" + name);
-  double squares = 0, dot_a = 0, dot_b = 0;
-  for (std::int64_t i = 0; i < values.numel(); ++i) {
-    const double value = values.data<double>()[i];
-    squares += value * value;
-    dot_a += value * unit(a, i);
-    dot_b += value * unit(b, i);
-  }
-  const auto norm = golden[0].get<double>();
-  return std::max({std::abs(std::sqrt(squares) - norm), std::abs(dot_a - golden[1].get<double>()),
-                   std::abs(dot_b - golden[2].get<double>())}) /
-         norm;
-}
-
-Tensor to_torch_layout(const Tensor& tensor, bool image_like) {
-  const NoGrad guard;
-  return image_like ? contiguous(permute(tensor, {0, 3, 1, 2})) : contiguous(tensor);
-}
-
 void check_case(const std::string& name, const nlohmann::json& golden, DType dtype, double tolerance) {
   INFO(name, " ", name_of(dtype));
   ResNet network({.stem = name == "cifar" ? Stem::cifar : Stem::imagenet, .classes = 10});
@@ -55,14 +33,7 @@ void check_case(const std::string& name, const nlohmann::json& golden, DType dty
   network.to(dtype);
   load_torch_state_dict(network, state, "formula");
 
-  const auto sizes = golden["shape"].get<std::vector<std::int64_t>>();
-  Tensor images;
-  {
-    const NoGrad guard;
-    const Tensor nchw = filled(golden["input"], {sizes[0], sizes[1], sizes[2], sizes[3]}, 1, 0);
-    images = contiguous(permute(nchw, {0, 2, 3, 1})).to(dtype);
-  }
-  images.requires_grad_();
+  const Tensor images = golden_images(golden["input"], golden["shape"], dtype);
   const Tensor logits = network(images);
   sum(logits * filled("grad_logits", logits.shape(), 1, 0).to(dtype)).backward();
 

@@ -1,0 +1,38 @@
+#pragma once
+// Attention of several heads (Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2).
+
+#include "nn/layers.h"
+
+namespace tsr {
+
+/// softmax(q·kᵀ/√head_dim)·v, each sample and head by itself: q [N, heads, n, head_dim], k and v [N, heads,
+/// m, head_dim] → [N, heads, n, head_dim].
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v);
+/// What attention() weighs v with: [N, heads, n, m], the rows of which add up to 1.
+Tensor attention_weights(const Tensor& q, const Tensor& k);
+
+struct MultiHeadAttentionOptions {
+  std::int64_t dim = 0, heads = 1;  ///< heads divides dim
+  bool qkv_bias = true;
+};
+
+/// Self-attention: proj of the heads' results side by side, with q, k and v from one product. Names are
+/// timm's; the rows of qkv.weight [3·dim, dim] are q's, k's and v's, head by head.
+struct MultiHeadAttention : Module {
+  MultiHeadAttentionOptions options;
+  Linear qkv, proj;
+
+  explicit MultiHeadAttention(const MultiHeadAttentionOptions& options);
+  /// [N, n, dim] → [N, n, dim].
+  Tensor operator()(const Tensor& x) const;
+  /// How much each of x's tokens (the third axis) takes from each (the fourth): [N, heads, n, n].
+  Tensor weights(const Tensor& x) const;
+  void visit(Visitor& v) override;
+  std::string label() const override;
+
+ private:
+  /// q, k and v, each [N, heads, n, dim/heads].
+  Tensors project(const Tensor& x) const;
+};
+
+}  // namespace tsr
