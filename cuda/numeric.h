@@ -2,6 +2,8 @@
 // Numbers in device code: what a stored type is computed in, and the conversions, rounded as the hardware
 // does.
 
+#include <type_traits>
+
 #include "cuda/kernel.h"
 
 namespace tsr::TSR_BACKEND {
@@ -38,6 +40,15 @@ __device__ inline BFloat16 narrow(float x) {
   return y;
 }
 #endif
+
+template <class T>
+__device__ inline bool is_nan(T x) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return isnan(x);
+  } else {
+    return false;
+  }
+}
 
 /// From any element type to any other, as copy_fwd of the CPU does: through float for low precision.
 template <class To, class From>

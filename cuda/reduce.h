@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "cuda/kernel.h"
+#include "cuda/numeric.h"
 
 namespace tsr::TSR_BACKEND {
 
@@ -31,7 +31,7 @@ struct Max {  // NaN wins
                                                                      : std::numeric_limits<T>::lowest();
   template <class T>
   __device__ T operator()(T a, T b) const {
-    return a > b || a != a ? a : b;
+    return a > b || is_nan(a) ? a : b;
   }
 };
 struct Min {
@@ -40,7 +40,7 @@ struct Min {
                                                                      : std::numeric_limits<T>::max();
   template <class T>
   __device__ T operator()(T a, T b) const {
-    return a < b || a != a ? a : b;
+    return a < b || is_nan(a) ? a : b;
   }
 };
 

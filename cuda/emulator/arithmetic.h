@@ -12,6 +12,12 @@
 
 namespace tsr::emu {
 
+// The mathematical functions, by the type of their arguments.
+using std::acos, std::asin, std::atan, std::atan2, std::ceil, std::cos, std::cosh, std::erf, std::erfc,
+    std::exp, std::exp2, std::expm1, std::fabs, std::floor, std::fma, std::fmod, std::isinf, std::isnan,
+    std::log, std::log10, std::log1p, std::log2, std::pow, std::rint, std::sin, std::sinh, std::sqrt,
+    std::tan, std::tanh, std::trunc;
+
 using __half = Float16;
 using __nv_bfloat16 = BFloat16;
 

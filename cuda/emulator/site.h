@@ -1,22 +1,30 @@
 #pragma once
 // Site: a place in a kernel's source, for messages; and the error that a kernel's mistake raises.
 
-#include <source_location>
+#include <string>
 
 #include "tensor/error.h"
 
 namespace tsr::emu {
 
+/// The place of a call, as a default argument. std::source_location does the same, but clang 14 has none.
+struct Here {
+  const char* file;
+  unsigned line;
+  static constexpr Here current(const char* file = __builtin_FILE(), unsigned line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+
 struct Site {
   const char* call = "";  ///< the built-in: "__syncthreads"
   const char* file = "";
-  unsigned line = 0, column = 0;
+  unsigned line = 0;
 
   Site() = default;
-  Site(const char* call, const std::source_location& at)
-      : call(call), file(at.file_name()), line(at.line()), column(at.column()) {}
+  Site(const char* call, const Here& at) : call(call), file(at.file), line(at.line) {}
   bool operator==(const Site& other) const {
-    return call == other.call && line == other.line && column == other.column && file == other.file;
+    return call == other.call && file == other.file && line == other.line;
   }
 };
 

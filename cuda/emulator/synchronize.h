@@ -4,13 +4,10 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
-#include <source_location>
 
 #include "cuda/emulator/block.h"
 
 namespace tsr::emu {
-
-using Here = std::source_location;
 
 inline void __syncthreads(Here at = Here::current()) {
   Block::current().barrier(Site("__syncthreads", at), false);

@@ -1,7 +1,5 @@
 // Activations and their backward passes. Formulas in comments where the plain one would overflow or cancel.
 
-#include <math.h>
-
 #include "cuda/pointwise.h"
 #include "tensor/kernels.h"
 
@@ -22,7 +20,7 @@ __device__ inline float gelu_tanh_gate(float x) { return sigmoid(kTanhScale * x 
 TSR_DEVICE_UNARY(relu_fwd, return x < 0 ? T(0) : x;);  // NaN stays NaN
 TSR_DEVICE_UNARY(sigmoid_fwd, return sigmoid(x););
 TSR_DEVICE_UNARY(silu_fwd, return x * sigmoid(x););
-TSR_DEVICE_UNARY(softplus_fwd, return x != x ? x : fmaxf(x, 0) + log1pf(expf(-fabsf(x))););
+TSR_DEVICE_UNARY(softplus_fwd, return is_nan(x) ? x : fmaxf(x, 0) + log1pf(expf(-fabsf(x))););
 TSR_DEVICE_UNARY(gelu_fwd, return x * normal_cdf(x););
 TSR_DEVICE_UNARY(gelu_tanh_fwd, return x * gelu_tanh_gate(x););
 

@@ -1,6 +1,5 @@
 // Arithmetic of one and two numbers, of integers as well: these wrap around, as two's complement does.
 
-#include <math.h>
 #include <type_traits>
 
 #include "cuda/pointwise.h"
@@ -38,8 +37,8 @@ TSR_DEVICE_BINARY(sub_fwd, return static_cast<T>(W<T>(a) - W<T>(b)););
 TSR_DEVICE_BINARY(mul_fwd, return static_cast<T>(W<T>(a) * W<T>(b)););
 TSR_DEVICE_BINARY(div_fwd, return a / b;);
 // a NaN wins
-TSR_DEVICE_BINARY(maximum_fwd, return a > b || a != a ? a : b;);
-TSR_DEVICE_BINARY(minimum_fwd, return a < b || a != a ? a : b;);
+TSR_DEVICE_BINARY(maximum_fwd, return a > b || is_nan(a) ? a : b;);
+TSR_DEVICE_BINARY(minimum_fwd, return a < b || is_nan(a) ? a : b;);
 TSR_DEVICE_BINARY(pow_fwd, return pow(a, b););
 TSR_DEVICE_BINARY(atan2_fwd, return atan2(a, b););
 TSR_DEVICE_BINARY(fmod_fwd, return fmod(a, b););

@@ -1,8 +1,6 @@
 // Functions of one number: the CUDA math library's, whose errors are a few ulp (CUDA C++ Programming
 // Guide, 13.0, mathematical functions).
 
-#include <math.h>
-
 #include "cuda/pointwise.h"
 #include "tensor/kernels.h"
 

@@ -1,8 +1,6 @@
 // The steps of the optimisers and of the moving average of weights: each element is read once and written
 // once.
 
-#include <math.h>
-
 #include "cuda/elements.h"
 #include "tensor/kernels.h"
 

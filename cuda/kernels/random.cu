@@ -1,8 +1,6 @@
 // uniform, normal and dropout: a thread draws the four words of one Philox counter, which serve four
 // elements. Words and uniforms are the CPU's bit for bit; normals agree within 4 ulp.
 
-#include <math.h>
-
 #include "cuda/elements.h"
 #include "cuda/numeric.h"
 #include "tensor/kernels.h"

@@ -1,7 +1,6 @@
 // Reductions over any axes. A block makes one result, or, where there are few results of many elements, one
 // portion of it; a second launch then combines the portions. The order is fixed by the shape.
 
-#include <math.h>
 #include <type_traits>
 
 #include "cuda/numeric.h"

@@ -1,8 +1,6 @@
 // The softmax family along the last axis, a block a row, and L2 normalisation. Safe: exponents are of
 // differences from the row's maximum.
 
-#include <math.h>
-
 #include "cuda/rows.h"
 #include "tensor/kernels.h"
 

@@ -106,7 +106,7 @@ TEST_CASE("shuffles and votes") {
 __global__ void active_kernel(unsigned* out) {
   const unsigned lane = threadIdx.x;
   if (lane >= 28) return;
-  if (lane % 2 == 0) {
+  if (lane % 2 == 0) {  // NOLINT(bugprone-branch-clone): each branch has its own mask
     out[lane] = __activemask();
   } else {
     out[lane] = __activemask();
@@ -162,7 +162,7 @@ __global__ void early_return_kernel(int* out) {
   out[threadIdx.x] = 1;
 }
 __global__ void two_barriers_kernel(int* out) {
-  if (threadIdx.x < 16) {
+  if (threadIdx.x < 16) {  // NOLINT(bugprone-branch-clone): each branch has its own barrier
     __syncthreads();
   } else {
     __syncthreads();
@@ -202,8 +202,7 @@ TEST_CASE("a kernel's mistake names kernel, block, thread and line") {
   CHECK_RAISES(launch<foreign_mask_kernel>(one, stream, out.data()),
                "mask 0xf does not name the calling lane 4");
   CHECK_RAISES(launch<mixed_kernel>(one, stream, out.data()), "__any_sync", "are at __shfl_sync");
-  CHECK_RAISES(launch<crossed_kernel>(one, stream, out.data()), "nobody can go on",
-               "waits at __syncwarp");
+  CHECK_RAISES(launch<crossed_kernel>(one, stream, out.data()), "nobody can go on", "waits at __syncwarp");
   CHECK_RAISES(launch<overrun_kernel>(one, stream, out.data()), "wrote beyond the end of tile");
   CHECK_RAISES(launch<much_shared_kernel>(one, stream, out.data()), "tile: 52000 bytes",
                "the limit is 49152");

@@ -162,7 +162,7 @@ Failures check_registry(Scope scope) {
     slots.insert(slot->name());
     if (!concerns(slot->name())) continue;
     if (!cases_slots.contains(slot->name())) note(failures, slot->name(), "no case exercises the slot");
-    if (slot->available() == "cpu bool") continue;  // logic has no other dtype
+    if (slot->available().starts_with("cpu bool")) continue;  // logic has no other dtype
     for (DType dtype : {float32, float64})
       if (!slot->has(Device::cpu, dtype)) note(failures, slot->name(), text("no cpu kernel for ", dtype));
   }
