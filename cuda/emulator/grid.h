@@ -2,12 +2,12 @@
 // A launch: one kernel over a grid of blocks, whose order is nobody's business.
 
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
 #include "cuda/emulator/geometry.h"
+#include "cuda/kernel_name.h"
 
 namespace tsr::emu {
 
@@ -36,14 +36,6 @@ std::size_t launch_count(std::string_view kernel);
 /// The order in which waiting threads run on. 0 (the default) is the cheapest; any other number shuffles
 /// blocks' threads, so that what depends on an order shows. TESSERA_EMU_SEED sets it for a program.
 void set_schedule_seed(std::uint64_t seed);
-
-/// "softmax_kernel<float>" for the address of a kernel.
-template <auto kernel>
-constexpr std::string_view kernel_name() {
-  constexpr std::string_view all = __PRETTY_FUNCTION__;  // "... [with auto kernel = NAME; ...]"
-  constexpr std::size_t begin = all.find("kernel = ") + 9;
-  return all.substr(begin, all.find_first_of(";]", begin) - begin);
-}
 
 /// A kernel's address with the types of its parameters.
 template <auto kernel>

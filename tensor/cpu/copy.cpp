@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "tensor/cpu/convert.h"
-#include "tensor/strided.h"
 #include "tensor/kernels.h"
+#include "tensor/strided.h"
 
 namespace tsr {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "tensor/strided.h"
 #include "tensor/kernels.h"
+#include "tensor/strided.h"
 
 namespace tsr {
 

@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "tensor/strided.h"
 #include "tensor/kernel.h"
+#include "tensor/strided.h"
 
 namespace tsr {
 

@@ -1,0 +1,57 @@
+#pragma once
+// Streams, events and transfers of a GPU: the counterpart of cuda/emulator/stream.h.
+
+#include <cstddef>
+#include <cuda_runtime_api.h>
+#include <memory>
+
+namespace tsr::cuda {
+
+/// Work that runs in order. Not blocked by CUDA's default stream, nor blocking it.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// Returns when everything queued so far has run; throws Error for a kernel that failed.
+  void synchronize();
+  cudaStream_t handle() const { return handle_; }
+
+ private:
+  cudaStream_t handle_ = nullptr;
+};
+
+/// A mark in a stream. Copies are the same event.
+class Event {
+ public:
+  /// Marks what `stream` holds now.
+  void record(Stream& stream);
+  /// Work queued on `stream` from now on waits for the mark.
+  void block(Stream& stream) const;
+  /// Returns when the mark is reached; at once if nothing was recorded.
+  void synchronize() const;
+
+ private:
+  std::shared_ptr<CUevent_st> mark_;
+};
+
+/// The stream that ops of this OS thread use: of the program, unless a StreamScope says otherwise.
+Stream& current_stream();
+
+class StreamScope {
+ public:
+  explicit StreamScope(Stream& stream);
+  ~StreamScope();
+  StreamScope(const StreamScope&) = delete;
+  StreamScope& operator=(const StreamScope&) = delete;
+
+ private:
+  Stream* outer_;
+};
+
+/// Queues a copy between host and device, or on the device; `from` must hold until it has run.
+void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream);
+
+}  // namespace tsr::cuda
