@@ -32,9 +32,8 @@ void fail_with(const Site& site, const std::string& message) {
 }
 
 Block& Block::current() {
-  // Leaks on purpose: an OS thread's own stack is one of its fibers until the very end.
-  static thread_local auto* block = new Block;
-  return *block;
+  static thread_local Block block;
+  return block;
 }
 
 std::string Block::where() const {

@@ -182,7 +182,9 @@ __global__ void crossed_kernel(int* out) {
 }
 __global__ void overrun_kernel(int* out) {
   SHARED(int, tile, [32]);
-  tile[threadIdx.x + 1] = 0;
+  int* const next =
+      tile + 1;  // through a pointer: the compiler's own check of an array's bounds sees nothing
+  next[threadIdx.x] = 0;
   out[threadIdx.x] = 1;
 }
 __global__ void much_shared_kernel(int* out) {
