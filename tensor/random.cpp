@@ -66,19 +66,13 @@ std::uint64_t Generator::next_draw() {
 }
 
 Generator Generator::fork(std::uint64_t stream) const {
-  const auto words = philox({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32),
-                             static_cast<std::uint32_t>(draw_), 0xF0F0F0F0u},
-                            {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+  const auto words =
+      philox_words(stream, seed_, std::uint64_t{0xF0F0F0F0u} << 32 | static_cast<std::uint32_t>(draw_));
   return Generator(pass(words[0] | std::uint64_t{words[1]} << 32));
 }
 
 std::uint32_t RandomWords::next() {
-  if (position_ % 4 == 0) {
-    const std::uint64_t block = position_ / 4;
-    words_ = philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                     static_cast<std::uint32_t>(draw_), static_cast<std::uint32_t>(draw_ >> 32)},
-                    {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
-  }
+  if (position_ % 4 == 0) words_ = philox_words(position_ / 4, seed_, draw_);
   return words_[position_++ % 4];
 }
 

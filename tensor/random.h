@@ -27,6 +27,14 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
   return counter;
 }
 
+/// The words of one counter of a draw: the draw's number is the counter's upper half, the seed the key.
+constexpr std::array<std::uint32_t, 4> philox_words(std::uint64_t counter, std::uint64_t seed,
+                                                    std::uint64_t draw) {
+  const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
+  const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
+  return philox({low(counter), high(counter), low(draw), high(draw)}, {low(seed), high(seed)});
+}
+
 /// A stream of draws: `seed` is the key, `draw` the upper half of the counter and advances with each tensor
 /// drawn. Two numbers are its whole state. Not thread-safe.
 class Generator {

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "cuda/emulator/fiber.h"
@@ -31,8 +30,7 @@ class Block {
 
   // What the built-ins of a kernel call, always from one of its threads.
   SharedMemory& shared() { return shared_; }
-  /// Position of the running thread in its block and in its warp.
-  unsigned thread() const { return lane_->number; }
+  /// Position of the running thread in its warp.
   unsigned lane() const { return lane_->number % 32; }
 
   /// What the predicates of all threads come to at a barrier.

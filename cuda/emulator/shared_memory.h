@@ -21,14 +21,10 @@ class SharedMemory {
   /// Forgets the last block's variables. `dynamic_bytes` are at dynamic() until the next call.
   void begin_block(std::size_t dynamic_bytes);
   std::byte* dynamic() { return arena_.get(); }
-  std::size_t dynamic_bytes() const { return dynamic_bytes_; }
   /// The variable declared at `key`, the same for every thread of the block.
   void* variable(const void* key, const char* name, std::size_t bytes, std::size_t alignment);
   /// Reports a write between the variables, or behind the last one.
   void check_red_zones() const;
-
-  /// Whether an address is in this arena.
-  bool holds(const void* address) const { return address >= arena_.get() && address < arena_.get() + kArena; }
 
  private:
   static constexpr std::size_t kRedZone = 64;

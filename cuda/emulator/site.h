@@ -32,11 +32,9 @@ struct Site {
 std::string describe(const Site& site);
 
 /// Throws Error: the launch, the block and thread that run on this OS thread, the site, and what is wrong.
-template <class... Parts>
-[[noreturn]] void fail(const Site& site, const Parts&... parts);
 [[noreturn]] void fail_with(const Site& site, const std::string& message);
 template <class... Parts>
-void fail(const Site& site, const Parts&... parts) {
+[[noreturn]] void fail(const Site& site, const Parts&... parts) {
   fail_with(site, text(parts...));
 }
 

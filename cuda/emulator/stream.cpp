@@ -16,8 +16,6 @@ std::atomic<bool>& delayed_streams() {
   return delayed;
 }
 
-thread_local Stream* chosen = nullptr;
-
 }  // namespace
 
 void Stream::enqueue(std::function<void()> work) {
@@ -49,14 +47,6 @@ void Event::block(Stream& stream) const {
 void Event::synchronize() const {
   if (mark_ != nullptr && !mark_->reached) mark_->stream->synchronize();
 }
-
-Stream& current_stream() {
-  static auto* own = new Stream;  // may be waited for by what outlives main
-  return chosen != nullptr ? *chosen : *own;
-}
-
-StreamScope::StreamScope(Stream& stream) : outer_(std::exchange(chosen, &stream)) {}
-StreamScope::~StreamScope() { chosen = outer_; }
 
 void set_delayed_streams(bool delayed) { delayed_streams() = delayed; }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "cuda/current_stream.h"
 #include "cuda/emulator/grid.h"
 
 namespace tsr::emu {
@@ -45,19 +46,9 @@ class Event {
   std::shared_ptr<Mark> mark_;
 };
 
-/// The stream that ops of this OS thread use: of the program, unless a StreamScope says otherwise.
-Stream& current_stream();
-
-class StreamScope {
- public:
-  explicit StreamScope(Stream& stream);
-  ~StreamScope();
-  StreamScope(const StreamScope&) = delete;
-  StreamScope& operator=(const StreamScope&) = delete;
-
- private:
-  Stream* outer_;
-};
+/// The stream that ops of this OS thread use.
+inline Stream& current_stream() { return stream_of_thread<Stream>(); }
+using StreamScope = StreamScopeOf<Stream>;
 
 /// When delayed, queued work runs as late as it may: when somebody waits for it. A program that forgets to
 /// wait then reads old values. TESSERA_EMU_DELAY=1 sets it for a program.

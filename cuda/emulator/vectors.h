@@ -1,5 +1,5 @@
 #pragma once
-// Vector types, aligned as on a device: a load of one at another address is an error.
+// Vector types, aligned as on a device.
 
 namespace tsr::emu {
 

@@ -17,9 +17,7 @@ struct Draw {
   /// Calls body(element, lane, words) for the elements of counter `block`.
   template <class Body>
   __device__ void for_elements(std::int64_t block, const Body& body) const {
-    const auto words = philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                               static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32)},
-                              {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+    const auto words = philox_words(static_cast<std::uint64_t>(block), seed, number);
     for (int lane = 0; lane < 4 && block * 4 + lane < count; ++lane) body(block * 4 + lane, lane, words);
   }
 };

@@ -1,17 +1,9 @@
 #include "cuda/runtime/stream.h"
 
-#include <utility>
-
 #include "cuda/runtime/check.h"
 #include "tensor/error.h"
 
 namespace tsr::cuda {
-namespace {
-
-thread_local Stream* chosen = nullptr;
-
-}  // namespace
-
 void check(cudaError_t code, std::string_view what) {
   if (code == cudaSuccess) [[likely]]
     return;
@@ -37,14 +29,6 @@ void Event::block(Stream& stream) const {
 void Event::synchronize() const {
   if (mark_ != nullptr) check(cudaEventSynchronize(mark_.get()), "cudaEventSynchronize");
 }
-
-Stream& current_stream() {
-  static auto* own = new Stream;  // never destroyed: the driver may be gone before static objects are
-  return chosen != nullptr ? *chosen : *own;
-}
-
-StreamScope::StreamScope(Stream& stream) : outer_(std::exchange(chosen, &stream)) {}
-StreamScope::~StreamScope() { chosen = outer_; }
 
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream.handle()), "cudaMemcpyAsync");

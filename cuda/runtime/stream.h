@@ -5,6 +5,8 @@
 #include <cuda_runtime_api.h>
 #include <memory>
 
+#include "cuda/current_stream.h"
+
 namespace tsr::cuda {
 
 /// Work that runs in order. Not blocked by CUDA's default stream, nor blocking it.
@@ -37,19 +39,9 @@ class Event {
   std::shared_ptr<CUevent_st> mark_;
 };
 
-/// The stream that ops of this OS thread use: of the program, unless a StreamScope says otherwise.
-Stream& current_stream();
-
-class StreamScope {
- public:
-  explicit StreamScope(Stream& stream);
-  ~StreamScope();
-  StreamScope(const StreamScope&) = delete;
-  StreamScope& operator=(const StreamScope&) = delete;
-
- private:
-  Stream* outer_;
-};
+/// The stream that ops of this OS thread use.
+inline Stream& current_stream() { return stream_of_thread<Stream>(); }
+using StreamScope = StreamScopeOf<Stream>;
 
 /// Queues a copy between host and device, or on the device; `from` must hold until it has run.
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream);

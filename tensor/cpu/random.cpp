@@ -10,12 +10,6 @@
 namespace tsr {
 namespace {
 
-std::array<std::uint32_t, 4> words_of(std::uint64_t block, std::uint64_t seed, std::uint64_t draw) {
-  return philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                 static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32)},
-                {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-}
-
 /// Calls value(words, lane) for each element.
 template <class T, class Value>
 void fill_from_words(const View& y, std::uint64_t seed, std::uint64_t draw, Value value) {
@@ -23,7 +17,7 @@ void fill_from_words(const View& y, std::uint64_t seed, std::uint64_t draw, Valu
   const std::int64_t count = y.numel();
   parallel_for((count + 3) / 4, 4096, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t block = begin; block < end; ++block) {
-      const auto words = words_of(static_cast<std::uint64_t>(block), seed, draw);
+      const auto words = philox_words(static_cast<std::uint64_t>(block), seed, draw);
       for (int lane = 0; lane < 4 && block * 4 + lane < count; ++lane)
         out[block * 4 + lane] = static_cast<T>(value(words, lane));
     }

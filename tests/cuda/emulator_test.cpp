@@ -242,6 +242,21 @@ TEST_CASE("a delayed stream runs when somebody waits, in order; events order two
   set_delayed_streams(false);
 }
 
+TEST_CASE("ops use the stream of the innermost scope") {
+  Stream outer, inner;
+  Stream& own = current_stream();
+  {
+    const StreamScope a(outer);
+    CHECK(&current_stream() == &outer);
+    {
+      const StreamScope b(inner);
+      CHECK(&current_stream() == &inner);
+    }
+    CHECK(&current_stream() == &outer);
+  }
+  CHECK(&current_stream() == &own);
+}
+
 TEST_CASE("launches are counted by kernel") {
   Stream stream;
   int x = 0;
