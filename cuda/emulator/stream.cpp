@@ -26,9 +26,11 @@ void Stream::enqueue(std::function<void()> work) {
   if (!delayed_streams()) synchronize();
 }
 
-void Stream::synchronize() {
-  std::unique_lock lock(mutex_);
-  while (!queue_.empty()) {
+void Stream::synchronize() { run(nullptr); }
+
+void Stream::run(const std::atomic<bool>* reached) {
+  std::lock_guard lock(mutex_);
+  while (!queue_.empty() && (reached == nullptr || !*reached)) {
     const auto work = std::move(queue_.front());
     queue_.pop_front();
     work();
@@ -36,7 +38,7 @@ void Stream::synchronize() {
 }
 
 void Event::record(Stream& stream) {
-  mark_ = std::make_shared<Mark>(Mark{&stream});
+  mark_ = std::make_shared<Mark>(stream);
   stream.enqueue([mark = mark_] { mark->reached = true; });
 }
 
@@ -45,7 +47,8 @@ void Event::block(Stream& stream) const {
 }
 
 void Event::synchronize() const {
-  if (mark_ != nullptr && !mark_->reached) mark_->stream->synchronize();
+  // No further than the mark: what follows it may itself wait for the stream that waits here.
+  if (mark_ != nullptr && !mark_->reached) mark_->stream.run(&mark_->reached);
 }
 
 void set_delayed_streams(bool delayed) { delayed_streams() = delayed; }

@@ -2,6 +2,7 @@
 // Streams, events and transfers, with the meaning that they have on a GPU: what is queued on one stream runs
 // in order, and the host may look at a result only after it has waited.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,10 @@ class Stream {
   void synchronize();
 
  private:
+  friend class Event;
+  /// Runs queued work up to the piece that sets `reached`, or all of it when there is none.
+  void run(const std::atomic<bool>* reached);
+
   std::mutex mutex_;
   std::deque<std::function<void()>> queue_;
 };
@@ -40,8 +45,9 @@ class Event {
 
  private:
   struct Mark {
-    Stream* stream;
-    bool reached = false;
+    explicit Mark(Stream& stream) : stream(stream) {}
+    Stream& stream;
+    std::atomic<bool> reached = false;
   };
   std::shared_ptr<Mark> mark_;
 };

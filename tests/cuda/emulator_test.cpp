@@ -236,9 +236,28 @@ TEST_CASE("a delayed stream runs when somebody waits, in order; events order two
   copy_async(&seen, &x, sizeof x, second);
   CHECK(seen == 0);
   second.synchronize();
-  CHECK((seen == 3 || seen == 6));  // the mark was reached; what came after it may have been
+  CHECK(seen == 3);  // the mark was reached, and nothing that came after it has run
   first.synchronize();
   CHECK(x == 6);
+  set_delayed_streams(false);
+}
+
+TEST_CASE("delayed streams may wait for each other") {
+  set_delayed_streams(true);
+  Stream first, second;
+  int x = 1;
+  Event added, doubled;
+  launch<add_kernel>({.grid = {1}, .block = {1}}, first, &x, 2);
+  added.record(first);
+  added.block(second);
+  launch<double_kernel>({.grid = {1}, .block = {1}}, second, &x);
+  doubled.record(second);
+  doubled.block(first);
+  launch<add_kernel>({.grid = {1}, .block = {1}}, first, &x, 5);
+  second.synchronize();
+  CHECK(x == 6);
+  first.synchronize();
+  CHECK(x == 11);
   set_delayed_streams(false);
 }
 
