@@ -6,6 +6,7 @@
 
 #include "apps/run_config.h"
 #include "autograd/ops.h"
+#include "nn/dropout.h"
 #include "ssl/encoders.h"
 #include "tensor/suggest.h"
 
@@ -69,6 +70,20 @@ int view_count(const MethodInfo& info, Settings& settings) {
   return plan.global + plan.local;
 }
 
+/// Refuses layers that would draw for themselves.
+class NoDropping final : public Visitor {
+ protected:
+  void on_param(const std::string&, Parameter&, ParamKind) override {}
+  void on_buffer(const std::string&, Tensor&) override {}
+  void on_module(const std::string& name, Module& module) override {
+    const auto* dropout = dynamic_cast<Dropout*>(&module);
+    const auto* path = dynamic_cast<DropPath*>(&module);
+    TSR_CHECK_INPUT(
+        (dropout == nullptr || dropout->options.p == 0) && (path == nullptr || path->options.p == 0),
+        "replay: ", name, " drops at random, which no file can hold; add --set drop_path=0");
+  }
+};
+
 std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int64_t image_size) {
   auto encoder = make_encoder(o.arch, channels, image_size, o.settings);
   return make_method(find_method(o.method), std::move(encoder), o.settings);
@@ -93,6 +108,8 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
                                                .compute = precision_from_name(o.precision).compute},
                                 o.settings);
   o.settings.check_all_read();
+  NoDropping no_dropping;
+  method_->visit(no_dropping);
   method_->to(dtype_);
   load_torch_state_dict(*method_, init, init_name);
   method_->draws.replay(views_);

@@ -60,7 +60,9 @@ TEST_CASE("usage mistakes") {
        {pretrain({"--batch-size", "30001"}), "batch size 30001: shapes has only 30000 samples"},
        {pretrain({"--precision", "fp8"}), "--precision: 'fp8' is unknown; choose fp32, fp64, bf16 or fp16"},
        {pretrain({"--device", "cuda"}), "cuda: not in this build; available: cpu, emu"},
-       {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"}});
+       {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"},
+       {pretrain({"--preset", "dino-quick"}),
+        "--preset dino-quick: method is 'dino' but the command says 'simclr'"}});
 }
 
 TEST_CASE("unknown names and settings") {

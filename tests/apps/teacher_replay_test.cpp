@@ -125,6 +125,20 @@ TEST_CASE("MoCo v3's replay differs with the other encoder's predictor") {
     CHECK(3 * far_off(found) > found.size());
 }
 
+TEST_CASE("replay refuses layers that would draw for themselves") {
+  const ScratchFolder scratch;
+  const auto golden = golden_folder("dino");
+  const auto result = tessera(
+      scratch.path(),
+      {"replay", "dino", "--arch", "vit_mini", "--init", (golden / "init.safetensors").string(), "--views",
+       (golden / "views.safetensors").string(), "--set", "local_crops=2", "--set", "out_dim=20"});
+  CHECK(result.code == 2);
+  CHECK(
+      result.err ==
+      "tessera: error: replay: encoder.blocks.1.drop_path drops at random, which no file can hold; add --set "
+      "drop_path=0\n");
+}
+
 TEST_CASE("replay wants as many views as the settings say") {
   const ScratchFolder scratch;
   const auto golden = golden_folder("dino");
