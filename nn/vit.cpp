@@ -25,8 +25,8 @@ class InitLinear final : public Visitor {
     if (init_ == ViTInit::timm) {
       init::trunc_normal(linear->weight, 0, kWeightStd);
     } else {
-      const std::int64_t parts = name.ends_with("qkv") ? 3 : 1;
-      const auto fans = static_cast<double>(linear->options.out / parts + linear->options.in);
+      const std::int64_t parts = name.ends_with("qkv") ? 3 : 1, out = linear->options.out / parts;
+      const auto fans = static_cast<double>(out + linear->options.in);
       init::uniform(linear->weight, -std::sqrt(6 / fans), std::sqrt(6 / fans));
     }
     if (linear->bias.defined()) init::zeros(linear->bias);

@@ -98,7 +98,7 @@ struct Dino final : Method {
     const Tensor others = same_view ? all : all - slice(by_view, 0, 0, kGlobal);
     const std::int64_t pairs = kGlobal * (same_view ? views : views - 1);
     const Tensor total = -sum(reshape(q, {kGlobal, samples, -1}) * others);
-    const Tensor result = total / static_cast<double>(pairs * samples);
+    Tensor result = total / static_cast<double>(pairs * samples);
     measure(result, q, log_q);
     return result;
   }

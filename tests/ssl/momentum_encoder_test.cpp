@@ -39,7 +39,8 @@ TEST_CASE("a follower starts as its student, with tensors of its own and without
     Network teacher = momentum_copy(student);
     const auto pairs = paired_tensors("test", student, teacher);
     CHECK(pairs.size() > 20);
-    for (const auto& [ours, theirs] : pairs) {
+    for (const auto& pair : pairs) {
+      const NamedTensor &ours = pair.first, &theirs = pair.second;
       CAPTURE(ours.name);
       CHECK(theirs.tensor.dtype() == ours.tensor.dtype());
       CHECK(ours.tensor.raw() != theirs.tensor.raw());
