@@ -53,6 +53,7 @@ const std::map<std::string, nlohmann::json>& presets() {
           {"out_dim", 1024},
           {"projector_hidden", 256},
           {"bottleneck", 64},
+          {"teacher_temperature", 0.04},
           {"ema_momentum", 0.99},
           {"freeze_last_layer", 0},
           {"learning_rate", 0.001}}}}},

@@ -130,8 +130,8 @@ TEST_CASE("without centring DINO collapses to one output, without sharpening to 
   const Ending sound = train({});
   CAPTURE(sound.entropy);
   CAPTURE(sound.kl);
-  CHECK(sound.entropy > 0.05 * uniform);
-  CHECK(sound.entropy < 0.9 * uniform);
+  CHECK(sound.entropy > 0.03 * uniform);
+  CHECK(sound.entropy < 0.8 * uniform);
   CHECK(sound.kl > 0.02);
   CHECK(sound.center > 0.1);
 
@@ -143,7 +143,7 @@ TEST_CASE("without centring DINO collapses to one output, without sharpening to 
 
   const Ending flat = train({"teacher_temperature=0.1", "teacher_temperature_start=0.1"});
   CAPTURE(flat.entropy);
-  CHECK(flat.entropy > 0.99 * uniform);
+  CHECK(flat.entropy > 0.95 * uniform);
   CHECK(flat.kl < 0.005);
 }
 
