@@ -1,5 +1,6 @@
 // The handwritten CUDA kernels, run by the emulator: every OpCase whose kernels are there gives its
 // reference's values.
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <iostream>
 #include <set>
@@ -19,7 +20,27 @@ TEST_CASE("every op that has its kernels on emu gives its reference's values the
     for (const std::string& failure : check_values_on(op_case, Device::emu)) FAIL_CHECK(failure);
   }
   std::cout << run << " of " << all_cases().size() << " cases ran on emu\n";
-  CHECK(run >= 270);
+  CHECK(run >= 464);
+}
+
+TEST_CASE("every op that has its kernels on emu gives its gradients there") {
+  for (const OpCase& op_case : all_cases()) {
+    if (!runs_on(op_case, Device::emu)) continue;
+    for (const std::string& failure : check_gradients_on(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+}
+
+TEST_CASE("pooling and resampling on emu give their values and gradients in low precision") {
+  const std::set<std::string> slots{"max_pool2d_fwd", "avg_pool2d_fwd", "resample_fwd", "grid_sample_fwd"};
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (std::ranges::none_of(op_case.kernels, [&](const auto& name) { return slots.contains(name); }))
+      continue;
+    for (const DType dtype : {bfloat16, float16}) CHECK(has_low_precision(op_case, dtype, Device::emu));
+    ++run;
+    for (const std::string& failure : check_low_precision(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  CHECK(run >= 20);
 }
 
 TEST_CASE("a tensor goes to emu and comes back") {

@@ -44,14 +44,20 @@ std::string beyond_naive(const Tensor& ours, const Tensor& naive, const Tensor& 
   return "";
 }
 
-std::string complaint_of_values(const OpCase& op_case, std::size_t v, DType dtype) {
+Tensors on(Device device, const Tensors& tensors) {
+  Tensors there;
+  for (const Tensor& x : tensors) there.push_back(device == Device::cpu ? x : x.to(device));
+  return there;
+}
+
+std::string complaint_of_values(const OpCase& op_case, std::size_t v, DType dtype, Device device) {
   const std::vector<Input>& inputs = op_case.variants[v].inputs;
   Tensors exact, naive;
   for (const Tensor& x : draw_inputs(inputs, float64, v)) {
     exact.push_back(x.clone());
     naive.push_back(rounded(x, dtype));
   }
-  const Tensor y = op_case.call(draw_inputs(inputs, dtype, v));
+  const Tensor y = op_case.call(on(device, draw_inputs(inputs, dtype, v))).to(Device::cpu);
   const Tensor expected = op_case.reference(exact), plain = op_case.reference(naive);
   if (y.shape() != expected.shape()) return text("shape ", y.shape(), ", not ", expected.shape());
   if (!is_floating(y.dtype()))
@@ -61,33 +67,19 @@ std::string complaint_of_values(const OpCase& op_case, std::size_t v, DType dtyp
   return beyond_naive(y.to(float64).clone(), rounded(plain, dtype), expected, dtype);
 }
 
-/// Σ weights·call(inputs), differentiated with respect to the floating inputs.
-Tensors gradients(const OpCase& op_case, const Tensors& inputs) {
-  Tensors points, wanted;
-  for (const Tensor& x : inputs) {
-    points.push_back(x.clone());
-    if (!is_floating(x.dtype())) continue;
-    points.back().requires_grad_();
-    wanted.push_back(points.back());
-  }
-  const Tensor y = op_case.call(points);
-  Generator generator(1);
-  return grad(y, wanted, uniform(y.shape(), generator, 0.5, 1.5, bfloat16).to(y.dtype()));
-}
-
-std::string complaint_of_gradients(const OpCase& op_case, std::size_t v, DType dtype) {
+std::string complaint_of_gradients(const OpCase& op_case, std::size_t v, DType dtype, Device device) {
   constexpr double kUlps = 8;  // a composed call and its backward round a few times
   const std::vector<Input>& inputs = op_case.variants[v].inputs;
   Tensors exact;
   for (const Tensor& x : draw_inputs(inputs, float64, v)) exact.push_back(rounded(x, dtype));
-  const Tensors ours = gradients(op_case, draw_inputs(inputs, dtype, v)),
+  const Tensors ours = gradients(op_case, on(device, draw_inputs(inputs, dtype, v))),
                 reference = gradients(op_case, exact);
   for (std::size_t i = 0; i < reference.size(); ++i) {
     if (ours[i].defined() != reference[i].defined())
       return text("gradient ", i, " is undefined in one of both");
     if (!ours[i].defined()) continue;
     if (ours[i].dtype() != dtype) return text("gradient ", i, " is ", ours[i].dtype());
-    const Tensor a = ours[i].to(float64).clone(), b = reference[i].clone();
+    const Tensor a = ours[i].to(Device::cpu).to(float64).clone(), b = reference[i].clone();
     const double bound = kUlps * ulp(dtype, std::max(1.0, largest_finite(b)));
     for (std::int64_t e = 0; e < a.numel(); ++e) {
       const double x = a.data<double>()[e], y = b.data<double>()[e];
@@ -100,27 +92,27 @@ std::string complaint_of_gradients(const OpCase& op_case, std::size_t v, DType d
 
 }  // namespace
 
-bool has_low_precision(const OpCase& op_case, DType dtype) {
+bool has_low_precision(const OpCase& op_case, DType dtype, Device device) {
   return std::ranges::all_of(op_case.kernels, [&](const std::string& name) {
     const auto& slots = KernelSlot::all();
     const auto slot = std::ranges::find_if(slots, [&](const KernelSlot* s) { return name == s->name(); });
-    return slot != slots.end() && (*slot)->has(Device::cpu, dtype);
+    return slot != slots.end() && (*slot)->has(device, dtype);
   });
 }
 
-Failures check_low_precision(const OpCase& op_case) {
+Failures check_low_precision(const OpCase& op_case, Device device) {
   Failures failures;
   for (const DType dtype : {bfloat16, float16}) {
-    if (!has_low_precision(op_case, dtype)) continue;
+    if (!has_low_precision(op_case, dtype, device)) continue;
     for (std::size_t v = 0; v < op_case.variants.size(); ++v) {
       const auto note = [&](const std::string& complaint) {
         if (!complaint.empty())
-          failures.push_back(text(op_case.name, " ", dtype, " variant ", v, " of ",
+          failures.push_back(text(device, " ", op_case.name, " ", dtype, " variant ", v, " of ",
                                   op_case.variants[v].inputs[0].shape, ": ", complaint));
       };
-      note(complaint_of_values(op_case, v, dtype));
+      note(complaint_of_values(op_case, v, dtype, device));
       if (op_case.differentiable != Differentiable::no && op_case.variants[v].gradients)
-        note(complaint_of_gradients(op_case, v, dtype));
+        note(complaint_of_gradients(op_case, v, dtype, device));
     }
   }
   return failures;
