@@ -22,6 +22,30 @@ TEST_CASE("every op that has its kernels on emu gives its reference's values the
   CHECK(run >= 270);
 }
 
+TEST_CASE("gradients on emu are those of the host") {
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (op_case.differentiable == Differentiable::no || !runs_on(op_case, Device::emu)) continue;
+    ++run;
+    for (const std::string& failure : check_gradients_on(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  std::cout << "gradients of " << run << " cases ran on emu\n";
+  CHECK(run >= 200);
+}
+
+TEST_CASE("every op that has its low precision kernels on emu is as good there as on the host") {
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (!has_low_precision(op_case, bfloat16, Device::emu) ||
+        !has_low_precision(op_case, float16, Device::emu))
+      continue;
+    ++run;
+    for (const std::string& failure : check_low_precision(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  std::cout << run << " cases ran on emu in bfloat16 and float16\n";
+  CHECK(run >= 250);
+}
+
 TEST_CASE("a tensor goes to emu and comes back") {
   const Tensor x = from_values({1, 2, 3, 4, 5, 6}, {2, 3});
   const Tensor there = x.to(Device::emu);
