@@ -101,7 +101,7 @@ std::string complaint_of_gradients(const OpCase& op_case, std::size_t v, DType d
     if (ours[i].dtype() != dtype) return text("gradient ", i, " is ", ours[i].dtype());
     const Tensor a = ours[i].to(float64).clone(), b = reference[i].clone();
     const double size = std::max(1.0, largest_finite(b)),
-                 bound = dtype == float32 ? op_case.tolerance32 * size : kUlps * ulp(dtype, size);
+                 bound = dtype == float32 ? 4 * op_case.tolerance32 * size : kUlps * ulp(dtype, size);
     for (std::int64_t e = 0; e < a.numel(); ++e) {
       const double x = a.data<double>()[e], y = b.data<double>()[e];
       if (!(std::abs(x - y) <= bound))
