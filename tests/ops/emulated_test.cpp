@@ -19,7 +19,7 @@ TEST_CASE("every op that has its kernels on emu gives its reference's values the
     for (const std::string& failure : check_values_on(op_case, Device::emu)) FAIL_CHECK(failure);
   }
   std::cout << run << " of " << all_cases().size() << " cases ran on emu\n";
-  CHECK(run >= 270);
+  CHECK(run >= 329);
 }
 
 TEST_CASE("gradients on emu are those of the host") {
@@ -30,7 +30,7 @@ TEST_CASE("gradients on emu are those of the host") {
     for (const std::string& failure : check_gradients_on(op_case, Device::emu)) FAIL_CHECK(failure);
   }
   std::cout << "gradients of " << run << " cases ran on emu\n";
-  CHECK(run >= 200);
+  CHECK(run >= 272);
 }
 
 TEST_CASE("every op that has its low precision kernels on emu is as good there as on the host") {
@@ -43,7 +43,7 @@ TEST_CASE("every op that has its low precision kernels on emu is as good there a
     for (const std::string& failure : check_low_precision(op_case, Device::emu)) FAIL_CHECK(failure);
   }
   std::cout << run << " cases ran on emu in bfloat16 and float16\n";
-  CHECK(run >= 250);
+  CHECK(run >= 306);
 }
 
 TEST_CASE("a tensor goes to emu and comes back") {

@@ -111,6 +111,13 @@ std::string complaint_of_gradients(const OpCase& op_case, std::size_t v, DType d
   return "";
 }
 
+/// Whether an emulated device would take long.
+bool is_large(const Variant& variant) {
+  constexpr std::int64_t kElements = 1 << 13;
+  return std::ranges::any_of(variant.inputs,
+                             [](const Input& input) { return input.shape.numel() > kElements; });
+}
+
 using Complaint = std::string (*)(const OpCase&, std::size_t, DType, Device);
 
 /// Notes what a check of a variant complains about, if anything.
@@ -142,6 +149,7 @@ Failures check_low_precision(const OpCase& op_case, Device device) {
   for (const DType dtype : {bfloat16, float16}) {
     if (!has_low_precision(op_case, dtype, device)) continue;
     for (std::size_t v = 0; v < op_case.variants.size(); ++v) {
+      if (device != Device::cpu && is_large(op_case.variants[v])) continue;
       note(failures, op_case, v, dtype, device, complaint_of_values);
       if (op_case.differentiable != Differentiable::no && op_case.variants[v].gradients)
         note(failures, op_case, v, dtype, device, complaint_of_gradients);
