@@ -8,8 +8,6 @@
 
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"
-#include "autograd/ops.h"
-#include "tensor/random.h"
 
 namespace tsr::test {
 namespace {
@@ -119,41 +117,6 @@ Failures check_values_on(const OpCase& op_case, Device device) {
     try {
       const Tensor y = op_case.call(inputs).to(Device::cpu);
       note(failures, place, difference(y, op_case.reference(exact), op_case.tolerance32));
-    } catch (const Error& error) {
-      note(failures, place, error.what());
-    }
-  }
-  return failures;
-}
-
-Tensors gradients(const OpCase& op_case, const Tensors& inputs) {
-  Tensors points, wanted;
-  for (const Tensor& x : inputs) {
-    points.push_back(x.clone());
-    if (!is_floating(x.dtype())) continue;
-    points.back().requires_grad_();
-    wanted.push_back(points.back());
-  }
-  const Tensor y = op_case.call(points);
-  Generator generator(1);
-  return grad(y, wanted, uniform(y.shape(), generator, 0.5, 1.5, bfloat16).to(y.dtype()).to(y.device()));
-}
-
-Failures check_gradients_on(const OpCase& op_case, Device device) {
-  Failures failures;
-  if (op_case.differentiable == Differentiable::no) return failures;
-  for (std::size_t v = 0; v < op_case.variants.size(); ++v) {
-    if (!op_case.variants[v].gradients) continue;
-    const std::string place = text(device, " ", where(op_case, v, float32));
-    Tensors there;
-    for (const Tensor& x : draw_inputs(op_case.variants[v].inputs, float32, v)) there.push_back(x.to(device));
-    try {
-      const Tensors ours = gradients(op_case, there),
-                    expected = gradients(op_case, draw_inputs(op_case.variants[v].inputs, float64, v));
-      for (std::size_t i = 0; i < expected.size(); ++i)
-        if (expected[i].defined())
-          note(failures, text(place, ", gradient ", i),
-               difference(ours.at(i).to(Device::cpu), expected[i], 10 * op_case.tolerance32));
     } catch (const Error& error) {
       note(failures, place, error.what());
     }

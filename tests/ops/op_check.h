@@ -18,20 +18,18 @@ Failures check_values(const OpCase& op_case);
 bool runs_on(const OpCase& op_case, Device device);
 /// The op's float32 values on a device against its reference. Inputs and result are copied there and back.
 Failures check_values_on(const OpCase& op_case, Device device);
-/// Its float32 gradients on a device against those in float64 on the CPU.
-Failures check_gradients_on(const OpCase& op_case, Device device);
-/// Σ weights·call(inputs), with fixed weights, differentiated with respect to the floating inputs, which may
-/// be on any device.
-Tensors gradients(const OpCase& op_case, const Tensors& inputs);
 /// Its gradients against finite differences.
 Failures check_gradients(const OpCase& op_case);
 /// Its gradients' gradients; an op that is differentiable once must refuse the second pass by name.
 Failures check_second_derivatives(const OpCase& op_case);
 
 /// In bfloat16 and float16, where all of the case's kernels have them (see op_case.h): its values, and its
-/// gradients against those in float64.
+/// gradients against those in float64. Beside the host without variants of more than 2^13 elements, which
+/// check_values_on runs in float32.
 Failures check_low_precision(const OpCase& op_case, Device device = Device::cpu);
 bool has_low_precision(const OpCase& op_case, DType dtype, Device device = Device::cpu);
+/// Its float32 gradients on a device against those in float64 on the host.
+Failures check_gradients_on(const OpCase& op_case, Device device);
 
 /// Whose ops and slots: of the whole program, or only of what is linked to libtessera.
 enum class Scope { all, outside };
