@@ -45,6 +45,7 @@ class Run {
 
   PretrainOptions options_;
   Precision precision_;
+  Device device_;
   const MethodInfo& method_info_;
   DatasetPtr dataset_;
   ModelInfo model_info_;
@@ -62,10 +63,10 @@ class Run {
 Run::Run(PretrainOptions options)
     : options_(std::move(options)),
       precision_(precision_from_name(options_.config.precision)),
+      device_(device_from_name(options_.config.device)),
       method_info_(find_method(options_.config.method)),
       progress_(options_.quiet) {
   RunConfig& config = options_.config;
-  device_from_name(config.device);
   apply_defaults(method_info_, config.arch, config.settings);
   dataset_ = options_.dataset ? options_.dataset : open_dataset(config.data, Split::train);
   make_method();
@@ -98,6 +99,7 @@ void Run::make_method() {
   model_info_ = std::move(model.info);
   method_ = tsr::make_method(method_info_, std::move(model.encoder), config.settings, config.seed);
   method_->to(precision_.parameters);
+  method_->to(device_);
 }
 
 void Run::make_loader() {
@@ -173,7 +175,7 @@ PretrainSummary Run::train() {
 
 void Run::step() {
   Batch batch = loader_->next();
-  for (Tensor& view : batch.views) view = view.to(precision_.parameters);
+  for (Tensor& view : batch.views) view = view.to(precision_.parameters).to(device_);
   const StepReport report = trainer_->step(batch);
   summary_.images += batch.ids.numel();
   summary_.loss = report.loss;

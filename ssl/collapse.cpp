@@ -48,7 +48,7 @@ CollapseMeter measure_collapse(const Tensor& embeddings) {
   NoGrad guard;
   TSR_CHECK(embeddings.rank() == 2 && embeddings.size(0) >= 2, "measure_collapse: ", describe(embeddings),
             " is not [N, D] with N ≥ 2");
-  const Tensor z = l2_normalize(embeddings.detach().to(float64));
+  const Tensor z = l2_normalize(embeddings.detach().to(Device::cpu).to(float64));
   const Tensor centred = z - mean(z, {0}, true);
   const std::int64_t dims = z.size(1);
   CollapseMeter meter;

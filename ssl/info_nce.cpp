@@ -38,9 +38,9 @@ Tensor nt_xent(const Tensor& z, const NtXentOptions& options) {
   const Tensor candidates = all_gather(z);
   Tensor logits = matmul(z, transpose(candidates)) / options.temperature;
   if (options.self_mask)
-    logits = masked_fill(logits, own_column(rows, candidates.size(0), first),
+    logits = masked_fill(logits, own_column(rows, candidates.size(0), first).to(z.device()),
                          -std::numeric_limits<double>::infinity());
-  return cross_entropy(logits, partner_column(rows, first));
+  return cross_entropy(logits, partner_column(rows, first).to(z.device()));
 }
 
 Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature) {
@@ -49,7 +49,7 @@ Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature) {
   TSR_CHECK(temperature > 0, "info_nce: temperature ", temperature, " must be positive");
   const std::int64_t rows = queries.size(0), first = Group::current().rank() * rows;
   const Tensor logits = matmul(queries, transpose(all_gather(keys))) / temperature;
-  return cross_entropy(logits, columns_from(first, rows));
+  return cross_entropy(logits, columns_from(first, rows).to(logits.device()));
 }
 
 }  // namespace tsr
