@@ -1,4 +1,5 @@
 #include "cuda/emulator/stream.h"
+#include "cuda/emulator/watch.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -54,7 +55,10 @@ void Event::synchronize() const {
 void set_delayed_streams(bool delayed) { delayed_streams() = delayed; }
 
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
-  stream.enqueue([=] { std::memcpy(to, from, bytes); });
+  stream.enqueue([=] {
+    const watch::DeviceAccess access;
+    std::memcpy(to, from, bytes);
+  });
 }
 
 }  // namespace tsr::emu
