@@ -85,8 +85,12 @@ void check_copy(const Byte& byte, const Access& now) {
 
 Access access_now(const void* code, Kind kind) {
   const unsigned number = Block::current().thread_number();
-  return {state.block, state.epoch, thread_at(number).known[number % 32], static_cast<std::uint16_t>(number),
-          kind == Kind::atomic, code};
+  return {state.block,
+          state.epoch,
+          thread_at(number).known[number % 32],
+          static_cast<std::uint16_t>(number),
+          kind == Kind::atomic,
+          code};
 }
 
 void access_shared(const std::byte* p, std::size_t bytes, const Access& now, Kind kind) {

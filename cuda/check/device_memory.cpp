@@ -95,8 +95,8 @@ int accesses = 0;
 }  // namespace
 
 void* reserve(std::size_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   TSR_CHECK(memory != MAP_FAILED, "emu: no addresses for ", bytes, " bytes of shadow memory");
   return memory;
 }

@@ -28,7 +28,8 @@ std::string first_place(FILE* lines) {
     }
   }
   for (const char* root : {"/cuda/", "/tests/"})
-    if (const std::size_t at = first.rfind(root); at != std::string::npos && first.rfind("/tests/cuda/") != at - 6)
+    if (const std::size_t at = first.rfind(root);
+        at != std::string::npos && first.rfind("/tests/cuda/") != at - 6)
       return first.substr(at + 1);
   return first;
 }
@@ -49,7 +50,8 @@ std::string source_of(const void* code) {
 
 void report(const void* code, const std::string& message) {
   Block& block = Block::current();
-  block.stop(std::make_exception_ptr(Error(text("emu: ", block.where(), ", ", source_of(code), ": ", message))));
+  block.stop(
+      std::make_exception_ptr(Error(text("emu: ", block.where(), ", ", source_of(code), ": ", message))));
 }
 
 void note_host_access(const void* code) {
@@ -62,8 +64,9 @@ std::vector<std::string> take_host_accesses() {
   std::vector<std::string> result;
   const std::size_t count = host_access_count.exchange(0);
   for (std::size_t i = 0; i < count && i < kMostHostAccesses; ++i)
-    result.push_back(text("host, ", source_of(host_accesses.at(i)),
-                          ": device memory touched outside a launch or transfer; copy it with to(Device::cpu)"));
+    result.push_back(
+        text("host, ", source_of(host_accesses.at(i)),
+             ": device memory touched outside a launch or transfer; copy it with to(Device::cpu)"));
   return result;
 }
 

@@ -8,7 +8,8 @@ namespace tsr::emu::check {
 
 /// "tests/cuda/check/kernels.cu:41": the innermost place of the source that is not the emulator's.
 std::string source_of(const void* code);
-/// Ends the block that runs: its launch throws Error with the kernel, block, thread, the line of `code`, and `message`.
+/// Ends the block that runs: its launch throws Error with the kernel, block, thread, the line of `code`, and
+/// `message`.
 [[noreturn]] void report(const void* code, const std::string& message);
 
 /// Called where a signal is handled: keeps the place until somebody asks.

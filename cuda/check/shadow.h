@@ -1,5 +1,6 @@
 #pragma once
-// Shadow memory: who touched each byte of shared and of device memory last, and whether it may be touched at all.
+// Shadow memory: who touched each byte of shared and of device memory last, and whether it may be touched at
+// all.
 
 #include <array>
 #include <cstddef>
@@ -21,8 +22,8 @@ struct Access {
 
 struct Byte {
   Access write;
-  std::array<Access, 2> reads;     ///< the earliest that is not ordered before the latest, and the latest
-  std::uint32_t copying = 0;       ///< block in which an asynchronous copy to here is under way
+  std::array<Access, 2> reads;  ///< the earliest that is not ordered before the latest, and the latest
+  std::uint32_t copying = 0;    ///< block in which an asynchronous copy to here is under way
   std::uint16_t copying_thread = 0;
 };
 

@@ -1,10 +1,10 @@
 #include "cuda/emulator/shared_memory.h"
 
-#include "cuda/emulator/watch.h"
-
 #include <algorithm>
 #include <cstring>
 #include <new>
+
+#include "cuda/emulator/watch.h"
 
 namespace tsr::emu {
 namespace {

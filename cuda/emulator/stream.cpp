@@ -1,10 +1,11 @@
 #include "cuda/emulator/stream.h"
-#include "cuda/emulator/watch.h"
 
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "cuda/emulator/watch.h"
 
 namespace tsr::emu {
 namespace {

@@ -30,8 +30,8 @@ void barrier_met();
 /// The lanes of `mask` of the warp whose first thread is `first` have met.
 void warp_met(unsigned first, unsigned mask);
 
-// Asynchronous copies of the running thread: issued to [to, to + bytes), gathered into a group, and waited for until
-// at most `groups` groups are under way.
+// Asynchronous copies of the running thread: issued to [to, to + bytes), gathered into a group, and waited
+// for until at most `groups` groups are under way.
 void copy_issued(void* to, std::size_t bytes);
 void group_committed();
 void group_wait(std::size_t groups);

@@ -83,13 +83,13 @@ void run(unsigned blocks, unsigned threads, const char* expected) {
 
 int main() {
   using namespace tsr::emu;
-  PAIR(barrier_kernel, 1, 64, "check_main.cpp:20: unwritten");
-  PAIR(warp_kernel, 1, 32, "check_main.cpp:29: race");
-  PAIR(bounds_kernel, 1, 64, "check_main.cpp:33: out of bounds");
-  PAIR(shared_bounds_kernel, 1, 64, "check_main.cpp:38: out of bounds");
-  PAIR(blocks_kernel, 2, 32, "check_main.cpp:42: race");
-  PAIR(counter_kernel, 1, 64, "check_main.cpp:47: race");
-  PAIR(vector_kernel, 1, 32, "check_main.cpp:54: misaligned");
-  PAIR(copy_kernel, 1, 64, "check_main.cpp:62: touches what");
+  PAIR(barrier_kernel, 1, 64, "check_main.cpp:17: unwritten");
+  PAIR(warp_kernel, 1, 32, "check_main.cpp:24: race");
+  PAIR(bounds_kernel, 1, 64, "check_main.cpp:30: out of bounds");
+  PAIR(shared_bounds_kernel, 1, 64, "check_main.cpp:35: out of bounds");
+  PAIR(blocks_kernel, 2, 32, "check_main.cpp:39: race");
+  PAIR(counter_kernel, 1, 64, "check_main.cpp:44: race");
+  PAIR(vector_kernel, 1, 32, "check_main.cpp:51: misaligned");
+  PAIR(copy_kernel, 1, 64, "check_main.cpp:59: touches what");
   return failures == 0 ? 0 : 1;
 }
