@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/augment.h"
-#include "ssl/settings.h"
+#include "ssl/method.h"
 
 namespace tsr {
 
@@ -16,6 +16,11 @@ struct AugmentationInfo {
   /// Makes views of size × size pixels; reads its own settings.
   AugmentationPtr (*make)(std::int64_t size, const Normalization& normalization,
                           Settings& settings) = nullptr;
+  /// Instead, where views differ by more than their size: all that the plan asks for, global ones of
+  /// size × size pixels first.
+  std::vector<AugmentationPtr> (*make_views)(const ViewPlan& plan, std::int64_t size,
+                                             const Normalization& normalization,
+                                             Settings& settings) = nullptr;
 };
 
 /// `const RegisterAugmentation turns({.name = "turns", …});` at namespace scope enters an augmentation.
@@ -25,10 +30,15 @@ struct RegisterAugmentation {
 
 std::vector<std::string> augmentation_names();
 
-/// The augmentation of a run. Settings read: augmentation (default: `fallback`, what the method names), and
-/// what that one reads. Throws InputError naming the nearest for an unknown name.
-AugmentationPtr make_augmentation(const std::string& fallback, std::int64_t size,
-                                  const Normalization& normalization, Settings& settings);
+/// What makes each view of a run, in the views' order. Settings read: augmentation (default: `fallback`, what
+/// the method names), what that one reads, and local_size where there are local views. Throws InputError
+/// naming the nearest for an unknown name.
+std::vector<AugmentationPtr> make_augmentations(const std::string& fallback, const ViewPlan& plan,
+                                                std::int64_t size, const Normalization& normalization,
+                                                Settings& settings);
+/// The side of local views in pixels. Setting read: local_size (default: 3/7 of `size`, that of global ones,
+/// rounded down to a multiple of 4: 96 of 224). Throws InputError for more than `size`.
+std::int64_t local_view_size(std::int64_t size, Settings& settings);
 
 /// The view's side in pixels. Setting read: image_size (default: the first image's shorter side up to 64
 /// pixels, else 224).
@@ -48,5 +58,17 @@ std::int64_t view_size(const Dataset& dataset, Settings& settings);
 ///   solarize                  0         probability of inverting bright pixels
 AugmentationConfig read_augmentation(std::int64_t size, const Normalization& normalization,
                                      Settings& settings);
+
+/// "dino" and "mocov3": BYOL's augmentation (Grill et al., NeurIPS 2020, appendix B), in which the two global
+/// views differ by blur and solarisation. Settings read as by "simclr" but for jitter_strength, blur and
+/// solarize; `min_area` is crop_min's default, and brightness, contrast, saturation and hue are 0.4, 0.4,
+/// 0.2, 0.1. Besides (for views of at most 64 pixels, where nothing is blurred, in brackets):
+///   blur1, blur2              1, 0.1 (0)   of the first and the second global view
+///   solarize1, solarize2      0, 0.2
+/// and where there are local views
+///   local_crop_min, local_crop_max    0.05, 0.4
+///   local_blur, local_solarize        0.5 (0), 0
+std::vector<AugmentationPtr> make_byol_views(const ViewPlan& plan, std::int64_t size, float min_area,
+                                             const Normalization& normalization, Settings& settings);
 
 }  // namespace tsr

@@ -9,7 +9,9 @@ namespace {
 
 /// cifar: SimCLR on 32-pixel images (Chen et al. 2020, appendix B.9: batch 512, temperature 0.5, 1000
 /// epochs, learning rate 1.0). imagenet: their main setting (section 2: batch 4096, 100 epochs, temperature
-/// 0.1). quick: a narrow network with a stride-2 stem, for minutes on a CPU.
+/// 0.1). quick: a narrow network with a stride-2 stem, for minutes on a CPU. dino-quick, mocov3-quick: a
+/// small ViT with few tokens on 28-pixel images, likewise; their heads are small and their averages short, as
+/// such a run is.
 const std::map<std::string, nlohmann::json>& presets() {
   static const std::map<std::string, nlohmann::json> table{
       {"cifar",
@@ -33,7 +35,41 @@ const std::map<std::string, nlohmann::json>& presets() {
           {"flip", 0},
           {"jitter_strength", 0.875},
           {"optimizer", "sgd"},
-          {"learning_rate", 0.16}}}}}};
+          {"learning_rate", 0.16}}}}},
+      {"dino-quick",
+       {{"method", "dino"},
+        {"arch", "vit_mini"},
+        {"epochs", 2},
+        {"batch_size", 64},
+        {"settings",
+         {{"patch", 7},
+          {"depth", 4},
+          {"drop_path", 0},
+          {"local_crops", 4},
+          {"local_size", 14},
+          {"crop_min", 0.3},
+          {"local_crop_min", 0.1},
+          {"flip", 0},
+          {"out_dim", 1024},
+          {"projector_hidden", 256},
+          {"bottleneck", 64},
+          {"teacher_temperature", 0.04},
+          {"ema_momentum", 0.99},
+          {"freeze_last_layer", 0},
+          {"learning_rate", 0.001}}}}},
+      {"mocov3-quick",
+       {{"method", "mocov3"},
+        {"arch", "vit_mini"},
+        {"epochs", 2},
+        {"batch_size", 128},
+        {"settings",
+         {{"patch", 7},
+          {"depth", 4},
+          {"crop_min", 0.15},
+          {"flip", 0},
+          {"projector_hidden", 512},
+          {"projector_out", 128},
+          {"learning_rate", 0.001}}}}}};
   return table;
 }
 

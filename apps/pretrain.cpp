@@ -33,6 +33,7 @@ class Run {
  private:
   void make_method();
   void make_loader();
+  void check_view_sizes(const std::vector<AugmentationPtr>& views);
   nlohmann::json describe_run() const;
   void restore();
   void step();
@@ -65,6 +66,7 @@ Run::Run(PretrainOptions options)
       progress_(options_.quiet) {
   RunConfig& config = options_.config;
   device_from_name(config.device);
+  apply_defaults(method_info_, config.arch, config.settings);
   dataset_ = options_.dataset ? options_.dataset : open_dataset(config.data, Split::train);
   make_method();
   make_loader();
@@ -100,13 +102,22 @@ void Run::make_method() {
 
 void Run::make_loader() {
   RunConfig& config = options_.config;
-  const AugmentationPtr augmentation = make_augmentation(method_info_.augmentation, model_info_.image_size,
-                                                         model_info_.normalization, config.settings);
-  LoaderConfig loader{.batch_size = config.batch_size,
-                      .views = std::vector<AugmentationPtr>(method_info_.views, augmentation),
-                      .seed = config.seed,
-                      .workers = options_.workers};
+  LoaderConfig loader{
+      .batch_size = config.batch_size,
+      .views = make_augmentations(method_info_.augmentation, view_plan(method_info_, config.settings),
+                                  model_info_.image_size, model_info_.normalization, config.settings),
+      .seed = config.seed,
+      .workers = options_.workers};
+  check_view_sizes(loader.views);
   loader_ = std::make_unique<Loader>(dataset_, std::move(loader));
+}
+
+void Run::check_view_sizes(const std::vector<AugmentationPtr>& views) {
+  const std::int64_t multiple = method_->encoder().size_multiple();
+  for (const AugmentationPtr& view : views)
+    TSR_CHECK_INPUT(view->size() % multiple == 0, "views of ", view->size(),
+                    " pixels: ", options_.config.arch, " takes multiples of ", multiple,
+                    "; see the settings image_size, local_size and patch");
 }
 
 nlohmann::json Run::describe_run() const {
@@ -179,6 +190,7 @@ void Run::log(const StepReport& report, const Batch& batch) {
                               {"collapsed_loss", summary_.collapsed_loss},
                               {"learning_rate", report.learning_rate},
                               {"gradient_norm", report.gradient_norm}};
+  for (const Meter& meter : method_->meters) line[meter.name] = meter.value;
   if (report.loss_scale) {
     line["loss_scale"] = *report.loss_scale;
     line["skipped"] = report.skipped;
@@ -213,7 +225,8 @@ void Run::show(const StepReport& report, bool last) {
                   .images_per_second = rate,
                   .wait_share = wait,
                   .seconds_left = left / rate,
-                  .collapse = summary_.collapse});
+                  .collapse = summary_.collapse,
+                  .meters = method_->meters});
 }
 
 bool Run::checkpoint_due() const {

@@ -50,8 +50,9 @@ RunConfig resolve(const Options& o) {
   RunConfig config;
   if (!o.preset.empty()) apply_layer(config, find_preset(o.preset), "--preset " + o.preset);
   if (!o.config.empty()) apply_layer(config, read_layer(o.config), o.config);
-  TSR_CHECK_INPUT(o.method.empty() || config.method.empty() || config.method == o.method, o.config,
-                  ": method is '", config.method, "' but the command says '", o.method, "'");
+  TSR_CHECK_INPUT(o.method.empty() || config.method.empty() || config.method == o.method,
+                  o.config.empty() ? "--preset " + o.preset : o.config, ": method is '", config.method,
+                  "' but the command says '", o.method, "'");
   if (!o.method.empty()) config.method = o.method;
   apply_layer(config, o.layer, "");
   for (const std::string& assignment : o.settings) config.settings.assign(assignment);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ssl/collapse.h"
+#include "ssl/method.h"
 
 namespace tsr {
 
@@ -21,6 +22,7 @@ struct ProgressReport {
   double wait_share = 0;  ///< of the time: waiting for data
   double seconds_left = 0;
   std::optional<CollapseMeter> collapse;
+  std::vector<Meter> meters = {};  ///< the method's own
 };
 
 /// One line of at most `width` characters (any length for 0): a bar when there is a width, then as many

@@ -6,6 +6,7 @@
 
 #include "apps/run_config.h"
 #include "autograd/ops.h"
+#include "nn/dropout.h"
 #include "ssl/encoders.h"
 #include "tensor/suggest.h"
 
@@ -23,20 +24,20 @@ const Tensor& need(const TensorMap& tensors, const std::string& file, const std:
 std::string draw_name(const DrawInfo& draw) { return "rand." + draw.name; }
 
 /// The names that the file of views may hold.
-std::set<std::string> view_file_names(const MethodInfo& info) {
+std::set<std::string> view_file_names(const MethodInfo& info, int views) {
   std::set<std::string> names{"index", "labels"};
-  for (int view = 0; view < info.views; ++view) names.insert(view_name(view));
+  for (int view = 0; view < views; ++view) names.insert(view_name(view));
   for (const DrawInfo& draw : info.draws) names.insert(draw_name(draw));
   return names;
 }
 
 /// Checks views, index and labels against each other; returns the shape of the first view. Views may differ
 /// in height and width.
-Shape check_views(const MethodInfo& info, const TensorMap& tensors, const std::string& file) {
+Shape check_views(const MethodInfo& info, int views, const TensorMap& tensors, const std::string& file) {
   const Shape first = need(tensors, file, view_name(0)).shape();
   TSR_CHECK_INPUT(first.rank() == 5 && first.numel() > 0, file, ": tensor 'view0' is ", first,
                   " but should be [steps, N, C, H, W], none of them 0");
-  for (int view = 0; view < info.views; ++view) {
+  for (int view = 0; view < views; ++view) {
     const Tensor& tensor = need(tensors, file, view_name(view));
     const Shape& shape = tensor.shape();
     TSR_CHECK_INPUT(is_floating(tensor.dtype()) && shape.rank() == 5 && shape.numel() > 0 &&
@@ -57,12 +58,31 @@ Shape check_views(const MethodInfo& info, const TensorMap& tensors, const std::s
                     "' is ", describe(tensor), " but should be ", draw.dtype, '[', first[0], ", ", draw.shape,
                     ']');
   }
-  const std::set<std::string> known = view_file_names(info);
+  const std::set<std::string> known = view_file_names(info, views);
   for (const auto& [name, tensor] : tensors)
     TSR_CHECK_INPUT(known.contains(name), file, ": tensor '", name, "' is unknown to ", info.name, "; ",
                     did_you_mean(name, std::vector<std::string>(known.begin(), known.end())));
   return first;
 }
+
+int view_count(const MethodInfo& info, Settings& settings) {
+  const ViewPlan plan = view_plan(info, settings);
+  return plan.global + plan.local;
+}
+
+/// Refuses layers that would draw for themselves.
+class NoDropping final : public Visitor {
+ protected:
+  void on_param(const std::string&, Parameter&, ParamKind) override {}
+  void on_buffer(const std::string&, Tensor&) override {}
+  void on_module(const std::string& name, Module& module) override {
+    const auto* dropout = dynamic_cast<Dropout*>(&module);
+    const auto* path = dynamic_cast<DropPath*>(&module);
+    TSR_CHECK_INPUT(
+        (dropout == nullptr || dropout->options.p == 0) && (path == nullptr || path->options.p == 0),
+        "replay: ", name, " drops at random, which no file can hold; add --set drop_path=0");
+  }
+};
 
 std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int64_t image_size) {
   auto encoder = make_encoder(o.arch, channels, image_size, o.settings);
@@ -74,7 +94,9 @@ std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int6
 Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_name, TensorMap views,
                const std::string& views_name)
     : views_(std::move(views)), dtype_(precision_from_name(o.precision).parameters) {
-  const Shape shape = check_views(find_method(o.method), views_, views_name);
+  const MethodInfo& info = find_method(o.method);
+  apply_defaults(info, o.arch, o.settings);
+  const Shape shape = check_views(info, view_count(info, o.settings), views_, views_name);
   steps_ = shape[0];
   method_ = build(o, shape[2], shape[3]);
   steps_per_epoch_ = o.settings.integer("steps_per_epoch", steps_, 1);
@@ -86,6 +108,8 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
                                                .compute = precision_from_name(o.precision).compute},
                                 o.settings);
   o.settings.check_all_read();
+  NoDropping no_dropping;
+  method_->visit(no_dropping);
   method_->to(dtype_);
   load_torch_state_dict(*method_, init, init_name);
   method_->draws.replay(views_);
@@ -111,12 +135,14 @@ Batch Replay::batch(std::int64_t step) const {
 void list_replay_state(ReplayOptions o, std::ostream& out) {
   constexpr std::int64_t kChannels = 3, kSmallSide = 32;
   const MethodInfo& info = find_method(o.method);
+  apply_defaults(info, o.arch, o.settings);
+  const int views = view_count(info, o.settings);
   const auto method = build(o, kChannels, kSmallSide);
   const Trainer reads_its_settings(*method, {}, o.settings);
   o.settings.check_all_read();
   for (const auto& [name, tensor] : torch_state_dict(*method))
     out << "--init   " << name << "  " << describe(tensor) << '\n';
-  for (int view = 0; view < info.views; ++view)
+  for (int view = 0; view < views; ++view)
     out << "--views  " << view_name(view) << "  float32[steps, N, C, H, W]\n";
   out << "--views  index  int64[steps, N]\n";
   for (const DrawInfo& draw : info.draws)

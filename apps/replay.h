@@ -18,7 +18,7 @@ struct ReplayOptions {
   Settings settings;
 };
 
-/// A method on given weights, fed one step of ready-made views after another.
+/// A method on given weights, fed one step of ready-made views after another. Layers must not drop anything.
 ///
 /// `init` holds every parameter and buffer under its PyTorch name (encoder.*, projector.*, …) and in
 /// PyTorch's layout; num_batches_tracked may be missing. `views` holds view0, view1, … float32

@@ -2,6 +2,7 @@
 // Sums and maxima over a warp and over a block, in an order that the block's shape alone decides.
 
 #include <limits>
+#include <type_traits>
 
 #include "cuda/numeric.h"
 
@@ -11,7 +12,9 @@ inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 struct Sum {
   template <class T>
-  static constexpr T identity = 0;
+  __device__ static constexpr T identity() {
+    return 0;
+  }
   template <class T>
   __device__ T operator()(T a, T b) const {
     return a + b;
@@ -19,7 +22,9 @@ struct Sum {
 };
 struct Product {
   template <class T>
-  static constexpr T identity = 1;
+  __device__ static constexpr T identity() {
+    return 1;
+  }
   template <class T>
   __device__ T operator()(T a, T b) const {
     return a * b;
@@ -27,8 +32,10 @@ struct Product {
 };
 struct Max {  // NaN wins
   template <class T>
-  static constexpr T identity = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                                     : std::numeric_limits<T>::lowest();
+  __device__ static constexpr T identity() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::lowest();
+  }
   template <class T>
   __device__ T operator()(T a, T b) const {
     return a > b || is_nan(a) ? a : b;
@@ -36,13 +43,21 @@ struct Max {  // NaN wins
 };
 struct Min {
   template <class T>
-  static constexpr T identity = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
-                                                                     : std::numeric_limits<T>::max();
+  __device__ static constexpr T identity() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::max();
+  }
   template <class T>
   __device__ T operator()(T a, T b) const {
     return a < b || is_nan(a) ? a : b;
   }
 };
+
+/// What elements are summed in: float32 in double (a reduction waits for memory, not for arithmetic), low
+/// precision in float, integers and bools in int64, which their sums and products are.
+template <class T>
+using Accumulator = std::conditional_t<std::is_integral_v<T>, std::int64_t,
+                                       std::conditional_t<std::is_same_v<T, float>, double, float>>;
 
 /// Every lane gets the result over its warp; all 32 lanes call it.
 template <class Combine, class T>
@@ -60,7 +75,7 @@ __device__ inline T block_reduce(T x, Combine combine) {
   x = warp_reduce(x, combine);
   if (lane == 0) partial[warp] = x;
   __syncthreads();
-  x = warp_reduce(lane < warps ? partial[lane] : Combine::template identity<T>, combine);
+  x = warp_reduce(lane < warps ? partial[lane] : Combine::template identity<T>(), combine);
   __syncthreads();  // before the next call writes
   return x;
 }
@@ -68,8 +83,9 @@ __device__ inline T block_reduce(T x, Combine combine) {
 /// Combines value(i) over 0 … n-1 in a block; every thread gets the result.
 template <class T = float, class Combine, class Value>
 __device__ inline T reduce_over(std::int64_t n, Combine combine, const Value& value) {
-  T result = Combine::template identity<T>;
-  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) result = combine(result, value(i));
+  T result = Combine::template identity<T>();
+  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
+    result = combine(result, static_cast<T>(value(i)));
   return block_reduce(result, combine);
 }
 

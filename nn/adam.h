@@ -18,9 +18,9 @@ class Adam : public Optimizer {
   explicit Adam(std::vector<ParamGroup> groups, const AdamOptions& options = {});
 
  protected:
-  void update(const Turn& turn) override;
-  /// The update, with the decay in the moments or decoupled from them.
-  void adam(const Turn& turn, bool decoupled) const;
+  void update(const std::vector<Turn>& turns) override;
+  /// The updates, with the decay in the moments or decoupled from them.
+  void adam(const std::vector<Turn>& turns, bool decoupled) const;
 
  private:
   AdamOptions options_;
@@ -33,7 +33,7 @@ class AdamW final : public Adam {
   using Adam::Adam;
 
  protected:
-  void update(const Turn& turn) override;
+  void update(const std::vector<Turn>& turns) override;
 };
 
 }  // namespace tsr

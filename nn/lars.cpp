@@ -1,6 +1,6 @@
 #include "nn/lars.h"
 
-#include "autograd/ops.h"
+#include "tensor/kernels.h"
 
 namespace tsr {
 
@@ -9,18 +9,19 @@ Lars::Lars(std::vector<ParamGroup> groups, const LarsOptions& options)
   fraction("momentum", {}, options_.momentum);
 }
 
-void Lars::update(const Turn& turn) {
-  double ratio = 1;
-  if (turn.group.adapt) {
-    const double weight = norm(turn.parameter.tensor.detach()).item(), gradient = norm(turn.grad).item();
-    if (weight > 0 && gradient > 0) ratio = options_.trust * weight / (gradient + turn.weight_decay * weight);
-  }
-  Context context(turn.grad.device());
-  sgd_step(context, turn.parameter.tensor.view(), turn.grad.view(), make_buffer(turn, 0).view(),
-           {.learning_rate = 1,
-            .momentum = fraction("momentum", turn.group.momentum, options_.momentum),
-            .weight_decay = turn.weight_decay,
-            .scale = turn.learning_rate * ratio});
+void Lars::update(const std::vector<Turn>& turns) {
+  std::vector<LarsItem> items;
+  for (const Turn& turn : turns)
+    items.push_back({turn.parameter.tensor.view(),
+                     turn.grad.view(),
+                     make_buffer(turn, 0).view(),
+                     {.learning_rate = turn.learning_rate,
+                      .momentum = fraction("momentum", turn.group.momentum, options_.momentum),
+                      .weight_decay = turn.weight_decay,
+                      .trust = options_.trust,
+                      .adapt = turn.group.adapt}});
+  Context context(turns[0].grad.device());
+  lars_step(context, items[0].param, items);
 }
 
 }  // namespace tsr

@@ -18,7 +18,7 @@ class Lars final : public Optimizer {
   explicit Lars(std::vector<ParamGroup> groups, const LarsOptions& options = {});
 
  protected:
-  void update(const Turn& turn) override;
+  void update(const std::vector<Turn>& turns) override;
 
  private:
   LarsOptions options_;

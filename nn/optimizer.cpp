@@ -14,6 +14,7 @@ Optimizer::Optimizer(std::vector<ParamGroup> groups, std::vector<OptimizerBuffer
 
 void Optimizer::step(double learning_rate) {
   NoGrad guard;
+  std::map<std::pair<Device, DType>, std::vector<Turn>> alike;
   for (const ParamGroup& group : groups_) {
     const double rate = learning_rate * group.learning_rate_scale(steps_), decay = group.weight_decay(steps_);
     for (const NamedTensor& parameter : group.parameters) {
@@ -23,9 +24,13 @@ void Optimizer::step(double learning_rate) {
                 describe(parameter.tensor), " but its gradient is ", describe(grad));
       TSR_CHECK(parameter.tensor.is_contiguous(), "optimizer: '", parameter.name,
                 "' is strided; parameters must be dense, see contiguous()");
-      update({group, parameter, contiguous(grad), rate, decay, buffers_.at(parameter.name)});
-      parameter.tensor.bump_version("optimizer step");
+      alike[{grad.device(), grad.dtype()}].push_back(
+          {group, parameter, contiguous(grad), rate, decay, buffers_.at(parameter.name)});
     }
+  }
+  for (const auto& [kind, turns] : alike) {
+    update(turns);
+    for (const Turn& turn : turns) turn.parameter.tensor.bump_version("optimizer step");
   }
   ++steps_;
 }

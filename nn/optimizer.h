@@ -42,7 +42,8 @@ class Optimizer {
     double learning_rate = 0, weight_decay = 0;
     std::vector<Tensor>& buffers;  ///< in the order of the constructor; undefined until make_buffer()
   };
-  virtual void update(const Turn& turn) = 0;
+  /// Makes the turns of a step, which are on one device and of one dtype, at once.
+  virtual void update(const std::vector<Turn>& turns) = 0;
 
   /// A parameter's buffer, made if it isn't there yet. Throws Error when the parameter has changed its dtype
   /// since.

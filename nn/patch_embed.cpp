@@ -12,16 +12,18 @@ namespace {
 Conv2d make_projection(const PatchEmbedOptions& o) {
   Conv2d conv({.in = o.in, .out = o.dim, .kernel = o.patch, .stride = o.patch});
   const auto inputs = static_cast<double>(o.in * o.patch * o.patch);
-  if (o.stem == PatchStem::frozen) {
-    // Glorot's fans are those of the projection as a matrix.
+  if (o.stem == PatchStem::frozen || o.glorot) {
+    // Glorot's fans are those of the projection as a matrix; the bias is 0 as it is made.
     const double bound = std::sqrt(6 / (inputs + static_cast<double>(o.dim)));
     init::uniform(conv.weight, -bound, bound);
-    conv.weight.freeze();
-    conv.bias.freeze();
   } else {
     const double bound = 1 / std::sqrt(inputs);
     init::uniform(conv.weight, -bound, bound);
     init::uniform(conv.bias, -bound, bound);
+  }
+  if (o.stem == PatchStem::frozen) {
+    conv.weight.freeze();
+    conv.bias.freeze();
   }
   return conv;
 }

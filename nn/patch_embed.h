@@ -19,6 +19,7 @@ struct PatchEmbedOptions {
   std::int64_t in = 3, dim = 0;  ///< image channels, and numbers of a token
   int patch = 16;                ///< pixels of a patch's side
   PatchStem stem = PatchStem::patch;
+  bool glorot = false;  ///< the learned projection starts as the frozen one
 };
 
 /// Names: proj.weight and proj.bias; with the conv stem proj.0, proj.1, …, the indices of MoCo v3's

@@ -1,5 +1,7 @@
 #include "nn/resnet.h"
 
+#include "nn/init.h"
+
 namespace tsr {
 namespace {
 
@@ -100,7 +102,8 @@ ResNet::ResNet(const ResNetOptions& options)
     const std::int64_t width = options.width << stage;
     for (int block = 0; block < blocks[stage]; ++block) {
       const int stride = stage > 0 && block == 0 ? 2 : 1;
-      stages[stage].emplace_back(in, width, stride, is_bottleneck(options.depth));
+      ResidualBlock& made = stages[stage].emplace_back(in, width, stride, is_bottleneck(options.depth));
+      if (options.zero_init) init::zeros((made.bn3 ? *made.bn3 : *made.bn2).weight);
       in = is_bottleneck(options.depth) ? 4 * width : width;
     }
   }

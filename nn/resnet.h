@@ -22,6 +22,7 @@ struct ResNetOptions {
   std::int64_t width = 64;  ///< channels of the first stage
   std::int64_t in = 3;      ///< image channels
   Stem stem = Stem::imagenet;
+  bool zero_init = false;    ///< the last norm of every block starts at 0 (Goyal et al. 2017)
   std::int64_t classes = 0;  ///< 0: no classifier, the result is the pooled feature
 };
 
@@ -46,6 +47,7 @@ struct ResNet : Encoder {
   /// Images [N, H, W, in] → features [N, feature_size()], or logits [N, classes].
   Tensor operator()(const Tensor& images) override;
   std::int64_t feature_size() const override;
+  std::unique_ptr<Encoder> another() const override { return std::make_unique<ResNet>(options); }
   void visit(Visitor& v) override;
   std::string label() const override;
 };

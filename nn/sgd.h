@@ -16,7 +16,7 @@ class Sgd final : public Optimizer {
   explicit Sgd(std::vector<ParamGroup> groups, const SgdOptions& options = {});
 
  protected:
-  void update(const Turn& turn) override;
+  void update(const std::vector<Turn>& turns) override;
 
  private:
   SgdOptions options_;

@@ -11,17 +11,29 @@ namespace {
 
 constexpr double kEpsilon = 1e-6, kTokenStd = 1e-6, kWeightStd = 0.02;
 
-/// timm's initialisation of linear layers.
+/// The initialisation of linear layers.
 class InitLinear final : public Visitor {
+ public:
+  explicit InitLinear(ViTInit init) : init_(init) {}
+
  protected:
   void on_param(const std::string&, Parameter&, ParamKind) override {}
   void on_buffer(const std::string&, Tensor&) override {}
-  void on_module(const std::string&, Module& module) override {
+  void on_module(const std::string& name, Module& module) override {
     const auto* linear = dynamic_cast<Linear*>(&module);
     if (linear == nullptr) return;
-    init::trunc_normal(linear->weight, 0, kWeightStd);
+    if (init_ == ViTInit::timm) {
+      init::trunc_normal(linear->weight, 0, kWeightStd);
+    } else {
+      const std::int64_t parts = name.ends_with("qkv") ? 3 : 1, out = linear->options.out / parts;
+      const auto fans = static_cast<double>(out + linear->options.in);
+      init::uniform(linear->weight, -std::sqrt(6 / fans), std::sqrt(6 / fans));
+    }
     if (linear->bias.defined()) init::zeros(linear->bias);
   }
+
+ private:
+  ViTInit init_;
 };
 
 ViTOptions checked(const ViTOptions& o) {
@@ -95,6 +107,12 @@ Positions positions_from_name(std::string_view name) {
   throw InputError(text("positions: unknown name '", name, "'; known: learned sincos"));
 }
 
+ViTInit vit_init_from_name(std::string_view name) {
+  if (name == "timm") return ViTInit::timm;
+  if (name == "mocov3") return ViTInit::mocov3;
+  throw InputError(text("init: unknown name '", name, "'; known: timm mocov3"));
+}
+
 TokenPool token_pool_from_name(std::string_view name) {
   if (name == "token") return TokenPool::token;
   if (name == "avg") return TokenPool::avg;
@@ -103,7 +121,11 @@ TokenPool token_pool_from_name(std::string_view name) {
 
 ViT::ViT(const ViTOptions& given)
     : options(checked(given)),
-      patch_embed({.in = options.in, .dim = options.dim, .patch = options.patch, .stem = options.stem}),
+      patch_embed({.in = options.in,
+                   .dim = options.dim,
+                   .patch = options.patch,
+                   .stem = options.stem,
+                   .glorot = options.init == ViTInit::mocov3}),
       cls_token(make_tokens(1, options.dim)),
       pos_embed(make_positions(options)),
       norm({.features = options.dim, .epsilon = kEpsilon}) {
@@ -118,7 +140,7 @@ ViT::ViT(const ViTOptions& given)
                                         : options.drop_path * static_cast<double>(i) /
                                               static_cast<double>(options.depth - 1)});
   if (options.classes > 0) head.emplace(LinearOptions{.in = options.dim, .out = options.classes});
-  InitLinear init;
+  InitLinear init(options.init);
   visit(init);
 }
 

@@ -21,6 +21,13 @@ Positions positions_from_name(std::string_view name);
 enum class TokenPool { token, avg };
 TokenPool token_pool_from_name(std::string_view name);
 
+/// How the weights start. timm: linear layers N(0, 0.02²) cut at ±2, biases 0. mocov3: Glorot's uniform, the
+/// three parts of qkv each by its own fans, and so a patch stem, frozen or not (section 4 of Chen, Xie and
+/// He, "An Empirical Study of Training Self-Supervised Vision Transformers", ICCV 2021, in the authors'
+/// code).
+enum class ViTInit { timm, mocov3 };
+ViTInit vit_init_from_name(std::string_view name);
+
 struct ViTOptions {
   std::int64_t image_size = 224;  ///< pixels of a square image's side, which patch divides
   int patch = 16;                 ///< pixels of a patch's side
@@ -28,6 +35,7 @@ struct ViTOptions {
   std::int64_t dim = 192, depth = 12, heads = 3;
   bool qkv_bias = true;
   PatchStem stem = PatchStem::patch;
+  ViTInit init = ViTInit::timm;
   Positions positions = Positions::learned;
   bool prefix_positions = true;  ///< class token and registers have positions too (timm's no_embed_class)
   std::int64_t registers = 0;    ///< tokens that stand for nothing (Darcet et al., ICLR 2024)
@@ -50,6 +58,8 @@ struct ViT : Encoder {
   /// the positions are then resized (resize_positions).
   Tensor operator()(const Tensor& images) override;
   std::int64_t feature_size() const override { return options.dim; }
+  std::int64_t size_multiple() const override { return options.patch; }
+  std::unique_ptr<Encoder> another() const override { return std::make_unique<ViT>(options); }
 
   /// What the last block makes of the images, before `norm`: [N, prefix() + H/patch·W/patch, dim], the class
   /// token first, then the registers, then the patches row by row.

@@ -19,7 +19,8 @@ std::unique_ptr<Encoder> make_resnet(std::int64_t channels, std::int64_t image_s
   return std::make_unique<ResNet>(ResNetOptions{.depth = depth,
                                                 .width = settings.integer("width", 64, 1, 4096),
                                                 .in = channels,
-                                                .stem = stem_from_name(stem)});
+                                                .stem = stem_from_name(stem),
+                                                .zero_init = settings.flag("zero_init", false)});
 }
 
 const RegisterEncoder resnet18({.name = "resnet18", .make = make_resnet<18>}),
@@ -40,6 +41,7 @@ std::unique_ptr<Encoder> make_vit(std::int64_t channels, std::int64_t image_size
       .depth = s.integer("depth", size.depth, 1, 128),
       .heads = s.integer("heads", size.heads, 1, 128),
       .stem = patch_stem_from_name(s.choice("stem", "patch", {"patch", "frozen", "conv"})),
+      .init = vit_init_from_name(s.choice("init", "timm", {"timm", "mocov3"})),
       .positions = positions_from_name(s.choice("positions", "learned", {"learned", "sincos"})),
       .prefix_positions = s.flag("prefix_positions", true),
       .registers = s.integer("registers", 0, 0, 256),

@@ -30,12 +30,17 @@ std::vector<std::string> encoder_names();
 /// don't fit each other. resnet18, resnet34 and resnet50 read:
 ///   width  64
 ///   stem   cifar for images up to 64 pixels a side, else imagenet
+///   zero_init  false; true: the last norm of every block starts at 0
 /// vit_mini (for images of 28 to 32 pixels), vit_tiny, vit_small and vit_base read:
 ///   patch, dim, depth, heads  4, 128, 6, 4 for vit_mini; 16, 192, 12, 3 for vit_tiny, with dim 384 and heads
 ///                             6 for vit_small, 768 and 12 for vit_base
 ///   stem                      patch, frozen or conv (PatchStem)
 ///   positions                 learned or sincos; prefix_positions (true): tokens before the patches' have
-///   them pool                      token or avg registers                 0 layer_scale, drop_path    0
+///                             them
+///   init                      timm or mocov3 (ViTInit)
+///   pool                      token or avg
+///   registers                 0
+///   layer_scale, drop_path    0
 std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
                                       Settings& settings);
 

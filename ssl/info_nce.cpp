@@ -14,6 +14,13 @@ Tensor own_column(std::int64_t rows, std::int64_t candidates, std::int64_t first
   return mask;
 }
 
+/// The columns first … first+rows-1, one for each row.
+Tensor columns_from(std::int64_t first, std::int64_t rows) {
+  Tensor labels({rows}, int64, Device::cpu);
+  for (std::int64_t i = 0; i < rows; ++i) labels.data<std::int64_t>()[i] = first + i;
+  return labels;
+}
+
 /// The column of each row's other view.
 Tensor partner_column(std::int64_t rows, std::int64_t first) {
   Tensor labels({rows}, int64, Device::cpu);
@@ -34,6 +41,15 @@ Tensor nt_xent(const Tensor& z, const NtXentOptions& options) {
     logits = masked_fill(logits, own_column(rows, candidates.size(0), first),
                          -std::numeric_limits<double>::infinity());
   return cross_entropy(logits, partner_column(rows, first));
+}
+
+Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature) {
+  TSR_CHECK(queries.rank() == 2 && queries.shape() == keys.shape(), "info_nce: queries ", describe(queries),
+            " and keys ", describe(keys), " are not [N, D] each");
+  TSR_CHECK(temperature > 0, "info_nce: temperature ", temperature, " must be positive");
+  const std::int64_t rows = queries.size(0), first = Group::current().rank() * rows;
+  const Tensor logits = matmul(queries, transpose(all_gather(keys))) / temperature;
+  return cross_entropy(logits, columns_from(first, rows));
 }
 
 }  // namespace tsr

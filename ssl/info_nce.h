@@ -15,4 +15,10 @@ struct NtXentOptions {
 /// mean over i of -log( exp(zᵢ·z₊/τ) / Σ_{k≠i} exp(zᵢ·z_k/τ) ). Candidates come from every process.
 Tensor nt_xent(const Tensor& z, const NtXentOptions& options);
 
+/// InfoNCE with the keys of the other samples as negatives (Chen, Xie and He, "An Empirical Study of Training
+/// Self-Supervised Vision Transformers", ICCV 2021, equation 1). queries and keys [N, D], each normalised by
+/// the caller, row i of both being views of one sample: mean over i of
+/// -log( exp(qᵢ·kᵢ/τ) / Σⱼ exp(qᵢ·kⱼ/τ) ). Keys come from every process.
+Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature);
+
 }  // namespace tsr

@@ -35,8 +35,9 @@ void Settings::assign(std::string_view assignment) {
 }
 
 const std::string* Settings::find(const std::string& key) {
-  const auto found = given_.find(key);
-  return found == given_.end() ? nullptr : &found->second;
+  for (const auto* layer : {&given_, &defaults_})
+    if (const auto found = layer->find(key); found != layer->end()) return &found->second;
+  return nullptr;
 }
 
 double Settings::real(const std::string& key, double fallback, double low, double high) {

@@ -18,6 +18,8 @@ class Settings {
   void assign(std::string_view key_equals_value);
   void set(const std::string& key, std::string value) { given_[key] = std::move(value); }
   bool has(const std::string& key) const { return given_.contains(key); }
+  /// Another default than the reader's own, for a key that isn't given; nobody has to read it.
+  void set_default(const std::string& key, std::string value) { defaults_[key] = std::move(value); }
 
   // Each throws InputError naming key and value when the text is not of the type or (real, integer) outside
   // [low, high].
@@ -37,7 +39,7 @@ class Settings {
  private:
   const std::string* find(const std::string& key);
 
-  std::map<std::string, std::string> given_;
+  std::map<std::string, std::string> given_, defaults_;
   std::map<std::string, std::string> effective_;
 };
 

@@ -57,11 +57,15 @@ std::unique_ptr<Optimizer> make_optimizer(Method& method, const std::string& kin
 CosineSchedule make_schedule(const TrainerOptions& o, const std::string& kind, Settings& s) {
   const double scale = static_cast<double>(o.batch_size) / 256;
   const double usual = kind == "lars" ? 0.3 : kind == "sgd" ? 0.03 : 5e-4;
-  const double rate = s.real("learning_rate", usual * scale, 0, 1e6);
+  const double base = s.real("base_learning_rate", usual, 0, 1e6);
+  const double rate = s.real("learning_rate", base * scale, 0, 1e6);
   const double tenth = static_cast<double>(o.total_steps) / static_cast<double>(o.steps_per_epoch) / 10;
   const double epochs = s.real("warmup_epochs", std::min(10.0, tenth), 0, 1e9);
   const auto steps = static_cast<std::int64_t>(std::llround(epochs * static_cast<double>(o.steps_per_epoch)));
-  return {.base = rate, .warmup = s.integer("warmup_steps", steps, 0), .total = o.total_steps};
+  return {.base = rate,
+          .warmup = s.integer("warmup_steps", steps, 0),
+          .total = o.total_steps,
+          .end = s.real("learning_rate_end", 0, 0, 1e6)};
 }
 
 /// Samples begin … end-1 of a batch.
@@ -81,6 +85,8 @@ Trainer::Trainer(Method& method, const TrainerOptions& options, Settings& settin
   const std::string kind = settings.choice("optimizer", "lars", {"lars", "sgd", "adam", "adamw"});
   optimizer_ = make_optimizer(method, kind, options, settings);
   schedule_ = make_schedule(options, kind, settings);
+  method_.clock = {.steps_per_epoch = options.steps_per_epoch, .total_steps = options.total_steps};
+  method_.plan(settings);
   clip_norm_ = settings.real("clip_norm", 0, 0);
   clip_each_norm_ = settings.real("clip_each_norm", 0, 0);
   TSR_CHECK_INPUT(clip_norm_ == 0 || clip_each_norm_ == 0,
@@ -100,13 +106,16 @@ Tensor Trainer::compute_loss(const Batch& batch) {
 
 StepReport Trainer::step(const Batch& batch) {
   optimizer_->zero_grad();
+  method_.clock.step = step_;
   method_.draws.begin_step(step_);
+  method_.before_step();
   StepReport report;
   report.samples_per_loss = batch.views.front().size(0) / accumulate_;
   if (scaler_) report.loss_scale = scaler_->current_scale();
   report.loss = backward(batch);
   if (scaler_) scaler_->unscale_(*optimizer_);
   report.gradient_norm = clip();
+  method_.before_update();
   report.learning_rate = schedule_(step_);
   if (scaler_) {
     report.skipped = !scaler_->step(*optimizer_, report.learning_rate);

@@ -30,7 +30,9 @@ struct StepReport {
 
 /// Settings read:
 ///   optimizer         lars, sgd, adam or adamw
-///   learning_rate     times batch/256: 0.3 for lars, 0.03 for sgd, 5e-4 for adam and adamw
+///   base_learning_rate  0.3 for lars, 0.03 for sgd, 5e-4 for adam and adamw
+///   learning_rate     base_learning_rate times batch/256
+///   learning_rate_end 0: where half a cosine takes it by the end of the run
 ///   warmup_epochs     10, at most a tenth of the run; or warmup_steps
 ///   weight_decay      1e-6 for lars, 5e-4 for sgd, 0 for adam, 0.04 for adamw
 ///   weight_decay_end  where half a cosine takes it by the end of the run (weight_decay: it stays)
@@ -49,8 +51,8 @@ class Trainer {
  public:
   Trainer(Method& method, const TrainerOptions& options, Settings& settings);
 
-  /// Loss, gradients, update, and the method's after_step. Throws Error when the loss is not finite, before
-  /// any parameter is changed.
+  /// Loss, gradients, update, and what the method does before and after. Throws Error when the loss is not
+  /// finite, before the optimiser changes anything.
   StepReport step(const Batch& batch);
   std::int64_t steps_done() const { return step_; }
   void state(State& s);

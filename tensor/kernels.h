@@ -12,6 +12,7 @@
 // precision the others may be float32: statistics and parameters of a norm are.
 
 #include <cstdint>
+#include <span>
 
 #include "tensor/kernel.h"
 
@@ -251,7 +252,12 @@ inline Kernel<void(Context&, View grad, View x, View grid, Out grad_x, Out grad_
                    const GridSampleParams&)>
     grid_sample_bwd{"grid_sample_bwd"};
 
-// ---- optimisers: all dense, of one shape; param and buffers are updated in place ----
+// ---- optimisers: one call serves a list of tensors ----
+/// An item's views are dense and of one shape; param (target) and buffers are updated in place. `first` is
+/// the first item's param, which picks the kernel: all items have its dtype, and no two share memory.
+template <class Item>
+using ListKernel = Kernel<void(Context&, View first, std::span<const Item> items)>;
+
 /// buffer = momentum·buffer + scale·(grad + weight_decay·param), or just the second term when buffer is
 /// absent; param -= learning_rate·buffer, or with nesterov learning_rate·(scale·(grad + weight_decay·param) +
 /// momentum·buffer).
@@ -259,7 +265,24 @@ struct SgdParams {
   double learning_rate = 0, momentum = 0, weight_decay = 0, scale = 1;
   bool nesterov = false;
 };
-inline Kernel<void(Context&, View param, View grad, View buffer, const SgdParams&)> sgd_step{"sgd_step"};
+struct SgdItem {
+  View param, grad, buffer;
+  SgdParams params;
+  std::int64_t count() const { return param.numel(); }
+};
+inline ListKernel<SgdItem> sgd_step{"sgd_step"};
+/// With a = trust·‖param‖ / (‖grad‖ + weight_decay·‖param‖), or 1 where a norm is 0 or without `adapt`:
+/// buffer = momentum·buffer + learning_rate·a·(grad + weight_decay·param); param -= buffer.
+struct LarsParams {
+  double learning_rate = 0, momentum = 0, weight_decay = 0, trust = 0;
+  bool adapt = true;
+};
+struct LarsItem {
+  View param, grad, buffer;
+  LarsParams params;
+  std::int64_t count() const { return param.numel(); }
+};
+inline ListKernel<LarsItem> lars_step{"lars_step"};
 /// g = grad + weight_decay·param;   exp_avg += (1 - beta1)·(g - exp_avg);   exp_avg_sq = beta2·exp_avg_sq +
 /// (1 - beta2)·g²;   param = keep·param - rate·exp_avg / (√exp_avg_sq / root + epsilon).
 struct AdamParams {
@@ -269,9 +292,18 @@ struct AdamParams {
   double weight_decay = 0;  ///< Adam's: it enters the moments
   double keep = 1;          ///< AdamW's decay: 1 - learning rate · weight decay
 };
-inline Kernel<void(Context&, View param, View grad, View exp_avg, View exp_avg_sq, const AdamParams&)>
-    adam_step{"adam_step"};
+struct AdamItem {
+  View param, grad, exp_avg, exp_avg_sq;
+  AdamParams params;
+  std::int64_t count() const { return param.numel(); }
+};
+inline ListKernel<AdamItem> adam_step{"adam_step"};
 /// target = momentum·target + (1 - momentum)·source.
-inline Kernel<void(Context&, View target, View source, double momentum)> ema_step{"ema_step"};
+struct EmaItem {
+  View target, source;
+  double momentum = 0;
+  std::int64_t count() const { return target.numel(); }
+};
+inline ListKernel<EmaItem> ema_step{"ema_step"};
 
 }  // namespace tsr

@@ -1,10 +1,11 @@
 // Reductions over any axes. A block makes one result, or, where there are few results of many elements, one
-// portion of it; a second launch then combines the portions. The order is fixed by the shape.
+// portion of it; a second launch then combines the portions. Where the results are neighbours in memory and
+// what is combined isn't, threads take results side by side (cuda/columns.h). The order is fixed by the
+// shape.
 
 #include <type_traits>
 
-#include "cuda/numeric.h"
-#include "cuda/reduce.h"
+#include "cuda/columns.h"
 #include "tensor/kernels.h"
 #include "tensor/reduce_axes.h"
 
@@ -17,6 +18,9 @@ struct ReduceShape {
 
   ReduceAxes kept, reduced;
   std::int64_t results, total, portion, splits = 1;
+
+  /// Whether neighbours in memory belong to different results.
+  bool by_columns() const { return kept.inner().size > 1 && kept.inner().order() < reduced.inner().order(); }
 
   ReduceShape(const View& x, const View& y) {
     split_axes(x, y, kept, reduced);
@@ -64,11 +68,40 @@ __global__ void combine_kernel(ReduceShape shape, const A* partial, Out* y) {
     y[shape.kept.offset(blockIdx.x).y] = narrow<Out>(static_cast<Compute<Out>>(Ends{}.leave(all)));
 }
 
+/// What a thread's rows come to.
+template <class Combine, class Ends, class A, class T>
+struct ColumnElements {
+  ReduceShape shape;
+  const T* x;
+
+  __device__ A operator()(const ColumnPlace& at) const {
+    const T* column = x + shape.kept.outer_offset(at.batch).x + at.column * shape.kept.inner().x;
+    A all = Combine::template identity<A>();
+    for (std::int64_t row = at.first; row < at.last; row += at.step)
+      all = Combine{}(
+          all, static_cast<A>(Ends{}.enter(static_cast<A>(widen(column[shape.reduced.offset(row).x])))));
+    return all;
+  }
+};
+template <class Ends, class A, class Out>
+struct StoreResult {
+  ReduceShape shape;
+  Out* y;
+
+  __device__ void operator()(std::int64_t i, A all) const {
+    y[shape.kept.offset(i).y] = narrow<Out>(static_cast<Compute<Out>>(Ends{}.leave(all)));
+  }
+};
+
 /// A is what is accumulated in.
 template <class Combine, class A, class T, class Out, class Ends = AsIs>
 void reduce(Context& context, const View& x, const View& y) {
   const ReduceShape shape(x, y);
   if (shape.results == 0) return;
+  if (shape.by_columns())
+    return reduce_columns<A>(
+        context, ColumnShape(shape.kept.outer_count(), shape.total, shape.kept.inner().size), Combine{},
+        ColumnElements<Combine, Ends, A, T>{shape, x.as<T>()}, StoreResult<Ends, A, Out>{shape, y.as<Out>()});
   const auto blocks = static_cast<unsigned>(shape.results * shape.splits);
   A* partial = context.workspace_of<A>(blocks);
   launch<reduce_kernel<Combine, Ends, A, T>>({.grid = {blocks}, .block = {reduce_threads(shape.portion)}},
@@ -78,11 +111,6 @@ void reduce(Context& context, const View& x, const View& y) {
       current_stream(), shape, partial, y.as<Out>());
 }
 
-/// float32 is summed in double (a reduction waits for memory, not for arithmetic), low precision in float;
-/// integers and bools in int64, which their sums and products are.
-template <class T>
-using Accumulator = std::conditional_t<std::is_integral_v<T>, std::int64_t,
-                                       std::conditional_t<std::is_same_v<T, float>, double, float>>;
 template <class T>
 using Extreme = std::conditional_t<std::is_integral_v<T>, std::int64_t, float>;
 template <class T>

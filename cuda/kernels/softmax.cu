@@ -1,6 +1,7 @@
 // The softmax family along the last axis, a block a row, and L2 normalisation. Safe: exponents are of
 // differences from the row's maximum.
 
+#include "cuda/mixed.h"
 #include "cuda/rows.h"
 #include "tensor/kernels.h"
 
@@ -44,7 +45,7 @@ __global__ void logsumexp_kernel(Rows rows, const T* x, T* y) {
 }
 
 template <class T>
-__global__ void l2_normalize_kernel(Rows rows, const T* x, T* y, T* norms, float epsilon) {
+__global__ void l2_normalize_kernel(Rows rows, const T* x, T* y, MixedOut<T> norms, float epsilon) {
   const T* row = x + rows.offset(blockIdx.x);
   // in units of the largest element: neither 1e30 nor 1e-30 leaves float's range
   const float largest = reduce_over(rows.n, Max{}, [&](std::int64_t i) { return fabsf(widen(row[i])); });
@@ -54,7 +55,7 @@ __global__ void l2_normalize_kernel(Rows rows, const T* x, T* y, T* norms, float
     return part * part;
   });
   const float length = unit * sqrtf(squares), norm = length < epsilon ? epsilon : length;
-  if (threadIdx.x == 0) norms[blockIdx.x] = narrow<T>(norm);
+  if (threadIdx.x == 0) norms.set(blockIdx.x, norm);
   for (std::int64_t i = threadIdx.x; i < rows.n; i += blockDim.x)
     y[blockIdx.x * rows.n + i] = narrow<T>(widen(row[i]) / norm);
 }
@@ -73,7 +74,7 @@ void logsumexp(Context&, View x, View y) {
 }
 template <class T>
 void l2_normalize(Context&, View x, View y, View norm, double epsilon) {
-  launch_rows<l2_normalize_kernel<T>>(Rows(x), x.as<T>(), y.as<T>(), norm.as<T>(),
+  launch_rows<l2_normalize_kernel<T>>(Rows(x), x.as<T>(), y.as<T>(), MixedOut<T>(norm),
                                       static_cast<float>(epsilon));
 }
 

@@ -22,6 +22,9 @@ struct Tiny final : Encoder {
     return global_avg_pool(bn2(conv2(bn1(conv1(images), true)), true));
   }
   std::int64_t feature_size() const override { return 2 * width; }
+  std::unique_ptr<Encoder> another() const override {
+    return std::make_unique<Tiny>(conv1.options.in, width);
+  }
   void visit(Visitor& v) override {
     v.child("conv1", conv1);
     v.child("bn1", bn1);

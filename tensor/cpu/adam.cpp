@@ -1,7 +1,7 @@
 // The step of Adam and AdamW: parameter, gradient and both moments are read once and written once.
+#include "tensor/cpu/pieces.h"
 #include "tensor/cpu/targets.h"
 #include "tensor/kernels.h"
-#include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/adam.cpp"
@@ -34,13 +34,12 @@ void update(std::int64_t count, T* param, const T* grad, T* exp_avg, T* exp_avg_
   });
 }
 
-void adam(View param, View grad, View exp_avg, View exp_avg_sq, const AdamParams& p) {
-  constexpr std::int64_t kGrain = 1 << 14;  // elements a task: big enough to hide the hand-out
-  with_real(param.dtype, [&](auto type) {
+void adam(Context& context, View first, std::span<const AdamItem> items) {
+  with_real(first.dtype, [&](auto type) {
     using T = decltype(type);
-    parallel_for(param.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update(end - begin, param.as<T>() + begin, grad.as<T>() + begin, exp_avg.as<T>() + begin,
-             exp_avg_sq.as<T>() + begin, p);
+    for_each_piece(context, items, [](const AdamItem& item, std::int64_t begin, std::int64_t end) {
+      update(end - begin, item.param.as<T>() + begin, item.grad.as<T>() + begin, item.exp_avg.as<T>() + begin,
+             item.exp_avg_sq.as<T>() + begin, item.params);
     });
   });
 }
@@ -58,10 +57,9 @@ HWY_EXPORT(adam);
 
 const bool registered = [] {
   for (const DType dtype : {float32, float64})
-    adam_step.add(Device::cpu, dtype,
-                  [](Context&, View param, View grad, View exp_avg, View exp_avg_sq, const AdamParams& p) {
-                    HWY_DYNAMIC_DISPATCH(adam)(param, grad, exp_avg, exp_avg_sq, p);
-                  });
+    adam_step.add(Device::cpu, dtype, [](Context& context, View first, std::span<const AdamItem> items) {
+      HWY_DYNAMIC_DISPATCH(adam)(context, first, items);
+    });
   return true;
 }();
 

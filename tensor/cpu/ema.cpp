@@ -1,7 +1,7 @@
 // The moving average of weights: both are read once, the target is written once.
+#include "tensor/cpu/pieces.h"
 #include "tensor/cpu/targets.h"
 #include "tensor/kernels.h"
-#include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/ema.cpp"
@@ -16,13 +16,13 @@ namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void ema(View target, View source, double momentum) {
-  constexpr std::int64_t kGrain = 1 << 14;  // elements a task: big enough to hide the hand-out
-  with_real(target.dtype, [&](auto type) {
+void ema(Context& context, View first, std::span<const EmaItem> items) {
+  with_real(first.dtype, [&](auto type) {
     using T = decltype(type);
-    parallel_for(target.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      T* const to = target.as<T>() + begin;
-      const T* const from = source.as<T>() + begin;
+    for_each_piece(context, items, [](const EmaItem& item, std::int64_t begin, std::int64_t end) HWY_ATTR {
+      T* const to = item.target.as<T>() + begin;
+      const T* const from = item.source.as<T>() + begin;
+      const double momentum = item.momentum;
       for_lanes<T>(end - begin, [&](auto d, std::int64_t i) HWY_ATTR {
         const auto added = hn::Mul(hn::Set(d, static_cast<T>(1 - momentum)), hn::LoadU(d, from + i));
         hn::StoreU(hn::MulAdd(hn::Set(d, static_cast<T>(momentum)), hn::LoadU(d, to + i), added), d, to + i);
@@ -44,8 +44,8 @@ HWY_EXPORT(ema);
 
 const bool registered = [] {
   for (const DType dtype : {float32, float64})
-    ema_step.add(Device::cpu, dtype, [](Context&, View target, View source, double momentum) {
-      HWY_DYNAMIC_DISPATCH(ema)(target, source, momentum);
+    ema_step.add(Device::cpu, dtype, [](Context& context, View first, std::span<const EmaItem> items) {
+      HWY_DYNAMIC_DISPATCH(ema)(context, first, items);
     });
   return true;
 }();

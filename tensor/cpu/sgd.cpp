@@ -1,7 +1,7 @@
 // The step of stochastic gradient descent: parameter, gradient and momentum are read once and written once.
+#include "tensor/cpu/pieces.h"
 #include "tensor/cpu/targets.h"
 #include "tensor/kernels.h"
-#include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/sgd.cpp"
@@ -34,14 +34,12 @@ void update(std::int64_t count, T* param, const T* grad, T* buffer, const SgdPar
   });
 }
 
-void sgd(View param, View grad, View buffer, const SgdParams& p) {
-  constexpr std::int64_t kGrain = 1 << 14;  // elements a task: big enough to hide the hand-out
-  with_real(param.dtype, [&](auto type) {
+void sgd(Context& context, View first, std::span<const SgdItem> items) {
+  with_real(first.dtype, [&](auto type) {
     using T = decltype(type);
-    T* const velocity = buffer.data == nullptr ? nullptr : buffer.as<T>();
-    parallel_for(param.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update(end - begin, param.as<T>() + begin, grad.as<T>() + begin,
-             velocity == nullptr ? nullptr : velocity + begin, p);
+    for_each_piece(context, items, [](const SgdItem& item, std::int64_t begin, std::int64_t end) {
+      T* const velocity = item.buffer.data == nullptr ? nullptr : item.buffer.as<T>() + begin;
+      update(end - begin, item.param.as<T>() + begin, item.grad.as<T>() + begin, velocity, item.params);
     });
   });
 }
@@ -59,8 +57,8 @@ HWY_EXPORT(sgd);
 
 const bool registered = [] {
   for (const DType dtype : {float32, float64})
-    sgd_step.add(Device::cpu, dtype, [](Context&, View param, View grad, View buffer, const SgdParams& p) {
-      HWY_DYNAMIC_DISPATCH(sgd)(param, grad, buffer, p);
+    sgd_step.add(Device::cpu, dtype, [](Context& context, View first, std::span<const SgdItem> items) {
+      HWY_DYNAMIC_DISPATCH(sgd)(context, first, items);
     });
   return true;
 }();

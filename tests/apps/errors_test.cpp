@@ -30,6 +30,11 @@ std::vector<std::string> pretrain(std::vector<std::string> more) {
   return words;
 }
 
+/// DINO or MoCo v3 on a small ViT with one setting.
+std::vector<std::string> vit(const std::string& method, const std::string& setting) {
+  return {"pretrain", method, "--arch", "vit_mini", "--data", "shapes", "--out", "new/run", "--set", setting};
+}
+
 }  // namespace
 
 TEST_CASE("usage mistakes") {
@@ -55,7 +60,9 @@ TEST_CASE("usage mistakes") {
        {pretrain({"--batch-size", "30001"}), "batch size 30001: shapes has only 30000 samples"},
        {pretrain({"--precision", "fp8"}), "--precision: 'fp8' is unknown; choose fp32, fp64, bf16 or fp16"},
        {pretrain({"--device", "cuda"}), "cuda: not in this build; available: cpu, emu"},
-       {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"}});
+       {pretrain({"--preset", "cifra"}), "--preset: 'cifra' is unknown; did you mean 'cifar'?"},
+       {pretrain({"--preset", "dino-quick"}),
+        "--preset dino-quick: method is 'dino' but the command says 'simclr'"}});
 }
 
 TEST_CASE("unknown names and settings") {
@@ -81,6 +88,32 @@ TEST_CASE("unknown names and settings") {
         "ViT: image_size = 40, patch = 16; both must be positive, and patch must divide image_size"},
        {pretrain({"--arch", "vit_mini", "--set", "heads=5"}),
         "MultiHeadAttention: dim = 128, heads = 5; both must be positive, and heads must divide dim"}});
+}
+
+TEST_CASE("settings of DINO and MoCo v3 that make no sense") {
+  const ScratchFolder scratch;
+  check_mistakes(
+      scratch.path(),
+      {{vit("dino", "out_dim=0"), "setting out_dim=0: outside 2 to 16777216"},
+       {vit("dino", "local_crop=3"), "setting local_crop: unknown; did you mean 'local_crops'?"},
+       {vit("dino", "local_crops=-1"), "setting local_crops=-1: outside 0 to 64"},
+       {vit("dino", "local_size=64"),
+        "setting local_size=64: local views are no larger than the global 32 pixels; see image_size"},
+       {vit("dino", "local_size=14"),
+        "views of 14 pixels: vit_mini takes multiples of 4; see the settings image_size, local_size and "
+        "patch"},
+       {vit("dino", "local_crop_max=0.01"), "setting local_crop_max=0.01: outside 0.05 to 1"},
+       {vit("dino", "center=no"), "setting center=no: write true or false"},
+       {vit("dino", "center_momentum=1.5"), "setting center_momentum=1.5: outside 0 to 1"},
+       {vit("dino", "ema_momentum=2"), "setting ema_momentum=2: outside 0 to 1"},
+       {vit("dino", "teacher_temperature=0"), "setting teacher_temperature=0: outside 0.0001 to 10000"},
+       {vit("dino", "temperature=1"), "setting temperature: unknown; did you mean 'student_temperature'?"},
+       {vit("dino", "clip_norm=1"),
+        "settings clip_norm and clip_each_norm exclude each other; leave one at 0"},
+       {vit("mocov3", "temperature=0"), "setting temperature=0: outside 0.0001 to 10000"},
+       {vit("mocov3", "stem=cifar"), "setting stem=cifar: choose one of patch frozen conv"},
+       {vit("mocov3", "init=xavier"), "setting init=xavier: choose one of timm mocov3"},
+       {vit("mocov3", "local_crops=2"), "setting local_crops: unknown; did you mean 'scale_loss'?"}});
 }
 
 TEST_CASE("configuration files that make no sense") {

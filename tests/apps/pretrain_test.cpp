@@ -97,9 +97,10 @@ TEST_CASE("a ViT trains with dropped paths, resumes, and is read back with all i
 
   const auto model = read_safetensors(scratch.path() / "a/model.safetensors");
   CHECK(model.metadata.at("arch") == "vit_mini");
-  CHECK(model.metadata.at("settings") ==
-        R"({"depth":"2","dim":"32","drop_path":"0.3","heads":"2","layer_scale":"0.1","patch":"4",)"
-        R"("pool":"avg","positions":"sincos","prefix_positions":"false","registers":"1","stem":"conv"})");
+  CHECK(
+      model.metadata.at("settings") ==
+      R"({"depth":"2","dim":"32","drop_path":"0.3","heads":"2","init":"timm","layer_scale":"0.1","patch":"4",)"
+      R"("pool":"avg","positions":"sincos","prefix_positions":"false","registers":"1","stem":"conv"})");
   CHECK(model.tensors.at("pos_embed").shape() == Shape{1, 16, 32});
   const auto embedded = tessera(scratch.path(), {"embed", "--model", "a", "--data", "shapes", "--split",
                                                  "test", "--out", "features.safetensors"});
@@ -233,7 +234,7 @@ TEST_CASE("--from starts from an earlier encoder, embed writes its features") {
   const auto first = read_safetensors(scratch.path() / "first/model.safetensors"),
              second = read_safetensors(scratch.path() / "second/model.safetensors");
   CHECK(first.metadata.at("arch") == "resnet18");
-  CHECK(first.metadata.at("settings") == R"({"stem":"small","width":"4"})");
+  CHECK(first.metadata.at("settings") == R"({"stem":"small","width":"4","zero_init":"false"})");
   CHECK(same_values(first.tensors.at("layer4.1.conv2.weight"), second.tensors.at("layer4.1.conv2.weight")));
 
   const auto embed = [&](const std::string& model, const std::string& out) {

@@ -1,19 +1,17 @@
 // SimCLR's replay against an independent PyTorch script (tests/golden/simclr_replay.py), and what happens to
 // it without each ingredient.
 #include <algorithm>
-#include <cmath>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tensor/safetensors.h"
-#include "tests/apps/tessera.h"
+#include "tests/apps/golden_replay.h"
 
 namespace tsr::test {
 namespace {
 
-constexpr double kTolerance = 1e-6;
-const std::filesystem::path kGolden = std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/golden/simclr";
+constexpr double kTolerance = kReplayTolerance;
+const std::filesystem::path kGolden = golden_folder("simclr");
 
 /// The golden configuration in our settings' names, with `changes` on top.
 std::vector<std::string> replay_words(const std::string& init, const std::vector<std::string>& changes) {
@@ -44,26 +42,8 @@ std::vector<std::string> replay_words(const std::string& init, const std::vector
   return words;
 }
 
-/// ‖Δours − Δreference‖ / ‖Δreference‖ for each tensor of the reference that `final_state` has.
 std::map<std::string, double> distances(const TensorMap& final_state) {
-  const TensorMap init = read_safetensors(kGolden / "init.safetensors").tensors,
-                  moves = read_safetensors(kGolden / "moves.safetensors").tensors;
-  std::map<std::string, double> result;
-  for (const auto& [name, move] : moves) {
-    if (!final_state.contains(name)) continue;
-    const Tensor& ours = final_state.at(name);
-    REQUIRE(ours.dtype() == float64);
-    REQUIRE(ours.shape() == move.shape());
-    double off = 0, total = 0;
-    for (std::int64_t i = 0; i < move.numel(); ++i) {
-      const double reference = move.data<float>()[i];
-      const double moved = ours.data<double>()[i] - double{init.at(name).data<float>()[i]};
-      off += (moved - reference) * (moved - reference);
-      total += reference * reference;
-    }
-    result[name] = std::sqrt(off / total);
-  }
-  return result;
+  return replay_distances(kGolden, final_state);
 }
 
 TensorMap final_state(const ScratchFolder& scratch, const std::string& init,
@@ -86,16 +66,7 @@ TEST_CASE("replay moves every tensor as PyTorch does") {
     INFO(entry.first);
     CHECK(entry.second <= kTolerance);
   }
-  std::istringstream ours(printed), theirs(read_text(kGolden / "steps.jsonl"));
-  int steps = 0;
-  for (std::string a, b; std::getline(ours, a) && std::getline(theirs, b); ++steps) {
-    const auto mine = nlohmann::json::parse(a), reference = nlohmann::json::parse(b);
-    CHECK(mine["step"] == reference["step"]);
-    CHECK(mine["loss"].get<double>() == doctest::Approx(reference["loss"].get<double>()).epsilon(1e-9));
-    CHECK(mine["gradient_norm"].get<double>() ==
-          doctest::Approx(reference["gradient_norm"].get<double>()).epsilon(1e-9));
-  }
-  CHECK(steps == 4);
+  check_steps(kGolden, printed);
 }
 
 TEST_CASE("replay differs without any one ingredient") {

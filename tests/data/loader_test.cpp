@@ -91,6 +91,27 @@ TEST_CASE("the bytes don't depend on the number of workers") {
   }
 }
 
+TEST_CASE("views of several sizes are the same with any number of workers, whatever the other views") {
+  const auto set = std::make_shared<Tiny>(23);
+  const auto small = std::make_shared<tsr::RandomAugmentation>(tsr::small_image_augmentation(3));
+  const auto config = [&](int workers, int locals) {
+    tsr::LoaderConfig result = config_of(4, workers);
+    result.views.insert(result.views.end(), static_cast<std::size_t>(locals), small);
+    return result;
+  };
+  tsr::Loader inline_loader(set, config(0, 3)), three(set, config(3, 3)), fewer(set, config(2, 1));
+  for (int i = 0; i < 7; ++i) {
+    const tsr::Batch expected = inline_loader.next();
+    REQUIRE(expected.views.size() == 5);
+    CHECK(expected.views[1].shape() == tsr::Shape{4, 5, 5, 1});
+    for (std::size_t v = 2; v < 5; ++v) CHECK(expected.views[v].shape() == tsr::Shape{4, 3, 3, 1});
+    CHECK(!same_bytes(expected.views[2], expected.views[3]));
+    CHECK(same(expected, three.next()));
+    const tsr::Batch part = fewer.next();
+    for (std::size_t v = 0; v < 3; ++v) CHECK(same_bytes(expected.views[v], part.views[v]));
+  }
+}
+
 TEST_CASE("a sample's views don't depend on the batch that it is in") {
   const auto set = std::make_shared<Tiny>(12);
   tsr::LoaderConfig config = config_of(12);

@@ -113,4 +113,18 @@ TEST_CASE("copy_state refuses modules of another structure") {
                        Error);
 }
 
+TEST_CASE("a ResNet whose last norms start at 0 begins as its shortcuts") {
+  for (const int depth : {18, 50}) {
+    CAPTURE(depth);
+    ResNet network({.depth = depth, .width = 2, .zero_init = true});
+    const std::string last = depth == 18 ? "bn2.weight" : "bn3.weight";
+    for (const NamedTensor& entry : named_parameters(network)) {
+      if (!entry.name.ends_with(".weight")) continue;
+      CHECK((norm(entry.tensor.detach()).item() == 0) == entry.name.ends_with(last));
+    }
+    const std::unique_ptr<Encoder> other = network.another();
+    CHECK(named_tensors(*other).size() == named_tensors(network).size());
+  }
+}
+
 }  // namespace tsr::test

@@ -125,6 +125,28 @@ TEST_CASE("weights start as timm's") {
   }
 }
 
+TEST_CASE("or as MoCo v3's: uniform by the fans of each matrix") {
+  seed_init(12);
+  ViT vit({.image_size = 16, .patch = 4, .dim = 48, .depth = 1, .heads = 2, .init = ViTInit::mocov3});
+  const auto check = [](const Tensor& weight, double fans) {
+    const double bound = std::sqrt(6 / fans), largest = max(abs(weight.detach())).item();
+    CHECK(largest <= bound);
+    CHECK(largest > 0.98 * bound);
+    CHECK(stddev(weight.detach()).item() == doctest::Approx(bound / std::sqrt(3)).epsilon(0.05));
+  };
+  check(vit.blocks[0].attn.qkv.weight, 48 + 48);
+  check(vit.blocks[0].attn.proj.weight, 48 + 48);
+  check(vit.blocks[0].mlp.fc1.weight, 48 + 4 * 48);
+  const Conv2d& patches = std::get<Conv2d>(vit.patch_embed.proj);
+  check(patches.weight, 3 * 4 * 4 + 48);
+  CHECK(patches.weight.tensor().requires_grad());
+  for (const Tensor& bias : {vit.blocks[0].attn.qkv.bias.tensor(), patches.bias.tensor()})
+    CHECK(norm(bias.detach()).item() == 0);
+  const std::unique_ptr<Encoder> other = vit.another();
+  CHECK(named_tensors(*other).size() == named_tensors(vit).size());
+  CHECK(other->size_multiple() == 4);
+}
+
 TEST_CASE("a frozen stem and fixed positions are state, and stay as they are") {
   seed_init(4);
   ViTOptions options = kSmall;
@@ -270,6 +292,9 @@ TEST_CASE("names of options") {
   CHECK(patch_stem_from_name("conv") == PatchStem::conv);
   CHECK(positions_from_name("sincos") == Positions::sincos);
   CHECK(token_pool_from_name("avg") == TokenPool::avg);
+  CHECK(vit_init_from_name("mocov3") == ViTInit::mocov3);
+  CHECK_THROWS_WITH_AS(vit_init_from_name("moco"), "init: unknown name 'moco'; known: timm mocov3",
+                       InputError);
   CHECK_THROWS_WITH_AS(patch_stem_from_name("cov"), "stem: unknown name 'cov'; known: patch frozen conv",
                        InputError);
 }

@@ -12,7 +12,8 @@ namespace {
 Tensor step(const Tensors& in, const AdamParams& params) {
   const Tensor param = in[0].clone(), grad = in[1].clone(), first = in[2].clone(), second = in[3] * in[3];
   Context context(param.device());
-  adam_step(context, param.view(), grad.view(), first.view(), second.view(), params);
+  const AdamItem item{param.view(), grad.view(), first.view(), second.view(), params};
+  adam_step(context, item.param, {&item, 1});
   return concat({param, first, second}, 0);
 }
 

@@ -47,7 +47,7 @@ Tensor reference(const Tensors& in, const Moments& m, bool relu, bool residual) 
   return y;
 }
 
-Tensor running(const Tensor& x, double value) { return full({x.size(-1)}, value, x.dtype()); }
+Tensor running(const Tensor& x, double value) { return full({x.size(-1)}, value, x.dtype(), x.device()); }
 
 std::vector<Variant> variants(bool residual) {
   const auto variant = [&](const Shape& shape, bool strided, bool gradients, Values values = Values::normal) {

@@ -8,9 +8,10 @@ namespace tsr::test {
 namespace {
 
 Tensor step(const Tensors& in, double momentum) {
-  Tensor target = in[0].clone();
+  const Tensor target = in[0].clone(), source = in[1].clone();
   Context context(target.device());
-  ema_step(context, target.view(), in[1].clone().view(), momentum);
+  const EmaItem item{target.view(), source.view(), momentum};
+  ema_step(context, item.target, {&item, 1});
   return target;
 }
 

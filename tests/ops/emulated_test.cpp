@@ -1,8 +1,7 @@
-// The handwritten CUDA kernels, run by the emulator: every OpCase whose kernels are there gives its
+// The handwritten CUDA kernels, run by the emulator: every slot has one, and every OpCase gives its
 // reference's values.
 #include <doctest/doctest.h>
 #include <iostream>
-#include <set>
 
 #include "autograd/ops.h"
 #include "tensor/kernels.h"
@@ -11,15 +10,42 @@
 namespace tsr::test {
 namespace {
 
-TEST_CASE("every op that has its kernels on emu gives its reference's values there") {
-  int run = 0;
+TEST_CASE("every op gives its reference's values on emu") {
   for (const OpCase& op_case : all_cases()) {
-    if (!runs_on(op_case, Device::emu)) continue;
-    ++run;
+    CHECK_MESSAGE(runs_on(op_case, Device::emu), op_case.name, " lacks a kernel on emu");
     for (const std::string& failure : check_values_on(op_case, Device::emu)) FAIL_CHECK(failure);
   }
-  std::cout << run << " of " << all_cases().size() << " cases ran on emu\n";
-  CHECK(run >= 270);
+}
+
+TEST_CASE("gradients on emu are those of the host") {
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (op_case.differentiable == Differentiable::no) continue;
+    ++run;
+    for (const std::string& failure : check_gradients_on(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  std::cout << "gradients of " << run << " cases ran on emu\n";
+  CHECK(run >= 520);
+}
+
+TEST_CASE("every op with low precision is as good on emu as on the host") {
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (!has_low_precision(op_case, bfloat16, Device::emu) ||
+        !has_low_precision(op_case, float16, Device::emu))
+      continue;
+    ++run;
+    for (const std::string& failure : check_low_precision(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  std::cout << run << " cases ran on emu in bfloat16 and float16\n";
+  CHECK(run >= 597);
+}
+
+TEST_CASE("every slot has its handwritten kernels") {
+  for (const KernelSlot* slot : KernelSlot::all())
+    for (const DType dtype : {float32, bfloat16, float16, int64, int32, uint8, boolean})
+      if (slot->has(Device::cpu, dtype))
+        CHECK_MESSAGE(slot->has(Device::emu, dtype), slot->name(), " has no emu kernel for ", text(dtype));
 }
 
 TEST_CASE("a tensor goes to emu and comes back") {

@@ -24,9 +24,12 @@ Failures check_gradients(const OpCase& op_case);
 Failures check_second_derivatives(const OpCase& op_case);
 
 /// In bfloat16 and float16, where all of the case's kernels have them (see op_case.h): its values, and its
-/// gradients against those in float64.
-Failures check_low_precision(const OpCase& op_case);
-bool has_low_precision(const OpCase& op_case, DType dtype);
+/// gradients against those in float64. Beside the host without variants of more than 2^13 elements, which
+/// check_values_on runs in float32.
+Failures check_low_precision(const OpCase& op_case, Device device = Device::cpu);
+bool has_low_precision(const OpCase& op_case, DType dtype, Device device = Device::cpu);
+/// Its float32 gradients on a device against those in float64 on the host.
+Failures check_gradients_on(const OpCase& op_case, Device device);
 
 /// Whose ops and slots: of the whole program, or only of what is linked to libtessera.
 enum class Scope { all, outside };

@@ -11,7 +11,8 @@ namespace {
 Tensor step(const Tensors& in, const SgdParams& params, bool momentum) {
   const Tensor param = in[0].clone(), grad = in[1].clone(), velocity = in[2].clone();
   Context context(param.device());
-  sgd_step(context, param.view(), grad.view(), momentum ? velocity.view() : View{}, params);
+  const SgdItem item{param.view(), grad.view(), momentum ? velocity.view() : View{}, params};
+  sgd_step(context, item.param, {&item, 1});
   return concat({param, velocity}, 0);
 }
 

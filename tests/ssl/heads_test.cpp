@@ -64,4 +64,38 @@ TEST_CASE("without norms the head is relu between two affine maps") {
   CHECK(head(from_values({0.5f, -2.f}, {1, 2})).item() == doctest::Approx(want).epsilon(1e-5));
 }
 
+TEST_CASE("the last norm can go without scale and shift, other layers without bias") {
+  ProjectionHead queries({.in = 4, .hidden = 3, .out = 2, .last_affine = false});
+  CHECK(names_of(queries) == std::set<std::string>{"0.weight", "1.weight", "1.bias", "3.weight"});
+  ProjectionHead predictor({.in = 4, .hidden = 3, .out = 2, .last_batch_norm = false, .bias = false});
+  CHECK(names_of(predictor) == std::set<std::string>{"0.weight", "1.weight", "1.bias", "3.weight"});
+}
+
+TEST_CASE("DINO's head gives cosines with its prototypes, times their lengths") {
+  seed_init(9);
+  DinoHead head({.in = 6, .hidden = 8, .bottleneck = 4, .out = 5});
+  CHECK(names_of(head) == std::set<std::string>{"mlp.0.weight", "mlp.0.bias", "mlp.2.weight", "mlp.2.bias",
+                                                "mlp.4.weight", "mlp.4.bias", "last_layer.weight_g",
+                                                "last_layer.weight_v"});
+  DinoHead copy = clone(head);
+  CHECK(names_of(copy) == names_of(head));
+  CHECK_FALSE(head.weight_g.tensor().requires_grad());
+  CHECK(DinoHead({.in = 6, .out = 5, .train_magnitude = true}).weight_g.tensor().requires_grad());
+  Generator random(10);
+  const Tensor x = normal({7, 6}, random);
+  NoGrad guard;
+  const Tensor y = head(x);
+  REQUIRE(y.shape() == Shape{7, 5});
+  CHECK(max(abs(y)).item() <= 1 + 1e-6);
+  // Neither the prototypes' own lengths matter nor the bottleneck's; g does.
+  copy_into(head.weight_v, head.weight_v.tensor().detach() * 3);
+  CHECK(norm(head(x) - y).item() < 1e-5);
+  copy_into(head.weight_g, full({5, 1}, 2));
+  CHECK(norm(head(x) - y * 2).item() < 1e-5);
+
+  const DinoHead normed({.in = 6, .hidden = 8, .bottleneck = 4, .out = 5, .batch_norm = true});
+  CHECK(normed.norms.size() == 2);
+  CHECK_THROWS_WITH_AS(DinoHead({.in = 4, .out = 2, .layers = 0}), doctest::Contains("at least 1"), Error);
+}
+
 }  // namespace tsr::test

@@ -52,4 +52,17 @@ TEST_CASE("a key that nobody read is refused with the nearest that somebody did"
                        InputError);
 }
 
+TEST_CASE("another default yields to what is given, and may stay unread") {
+  Settings settings;
+  settings.assign("rate=2");
+  settings.set_default("rate", "3");
+  settings.set_default("decay", "0.5");
+  settings.set_default("unread", "1");
+  CHECK(settings.real("rate", 1) == 2);
+  CHECK(settings.real("decay", 1) == 0.5);
+  CHECK(settings.effective().at("decay") == "0.5");
+  CHECK_FALSE(settings.has("decay"));
+  settings.check_all_read();
+}
+
 }  // namespace tsr::test
