@@ -93,6 +93,12 @@ Access access_now(const void* code, Kind kind) {
           code};
 }
 
+/// Shared memory begins anew with each block.
+void forget_other_blocks(Byte& byte) {
+  for (Access* access : {&byte.write, &byte.reads[0], &byte.reads[1]})
+    if (access->block != state.block) *access = {};
+}
+
 void access_shared(const std::byte* p, std::size_t bytes, const Access& now, Kind kind) {
   const bool inside = std::any_of(state.variables.begin(), state.variables.end(), [&](const auto& variable) {
     return p >= variable.first && p + bytes <= variable.second;
@@ -100,8 +106,9 @@ void access_shared(const std::byte* p, std::size_t bytes, const Access& now, Kin
   if (!inside) report(now.code, text("out of bounds: ", bytes, " bytes of shared memory beyond a variable"));
   for (std::size_t i = 0; i < bytes; ++i) {
     Byte& byte = state.shared[static_cast<std::size_t>(p - state.arena) + i];
+    forget_other_blocks(byte);
     check_copy(byte, now);
-    if (kind != Kind::write && byte.write.block != state.block)
+    if (kind != Kind::write && byte.write.block == 0)
       report(now.code, "unwritten: reads shared memory that nobody wrote in this block");
     judge(byte, now, kind);
   }
