@@ -1,6 +1,7 @@
 #include "cuda/emulator/block.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 
@@ -170,6 +171,12 @@ void Block::ready(Lane& lane) {
   ready_.push_back(&lane);
 }
 
+void Block::stop(std::exception_ptr error) {
+  error_ = std::move(error);
+  Fiber::switch_from(*lane_->fiber, main_);
+  std::abort();  // run() has forgotten this stack
+}
+
 /// After a mistake: nobody goes on, and their stacks are used anew.
 void Block::abandon() {
   for (Lane& lane : lanes_) lane.waits_at = nullptr;
@@ -211,6 +218,7 @@ Block::Votes Block::barrier(const Site& site, bool predicate) {
     wait(site);
     return self.votes;
   }
+  watch::barrier_met();
   const Votes votes = std::exchange(barrier_, {}).votes;
   for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane) {
     lane->votes = votes;

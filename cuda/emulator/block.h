@@ -15,6 +15,7 @@
 #include "cuda/emulator/grid.h"
 #include "cuda/emulator/shared_memory.h"
 #include "cuda/emulator/site.h"
+#include "cuda/emulator/watch.h"
 
 namespace tsr::emu {
 
@@ -46,6 +47,7 @@ class Block {
   void meet(const Site& site, unsigned mask, Operand& operand, Work&& work) {
     if (Meeting* complete = arrive(site, mask, &operand)) {
       work(reinterpret_cast<Operand* const*>(complete->operands.data()));
+      watch::warp_met(lane_->number / 32 * 32, mask);
       release(*complete);
     }
   }
@@ -54,6 +56,12 @@ class Block {
 
   /// " block (0, 0, 0), thread (3, 0, 0)", as far as something runs.
   std::string where() const;
+
+  // For the checking build.
+  bool runs() const { return lane_ != nullptr; }
+  unsigned thread_number() const { return lane_->number; }
+  /// Ends the block from one of its threads, whose stacks are left as they are: run() throws the error.
+  [[noreturn]] void stop(std::exception_ptr error);
 
  private:
   struct Lane {

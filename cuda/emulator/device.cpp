@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cuda/emulator/stream.h"
+#include "cuda/emulator/watch.h"
 #include "tensor/backend.h"
 
 namespace tsr::emu {
@@ -13,7 +14,7 @@ void copy(void* to, const void* from, std::size_t bytes) {
   current_stream().synchronize();
 }
 
-const RegisterBackend registered(Device::emu, {.memory = &new_host_allocator(Device::emu),
+const RegisterBackend registered(Device::emu, {.memory = &watch::device_memory(),
                                                .unavailable = nullptr,
                                                .to_host = &copy,
                                                .from_host = &copy});

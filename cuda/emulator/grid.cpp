@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "cuda/emulator/block.h"
+#include "cuda/emulator/watch.h"
 #include "tensor/parallel.h"
 
 namespace tsr::emu {
@@ -64,7 +65,10 @@ void run_grid(const Grid& grid) {
   const std::int64_t total = std::int64_t{blocks.x} * blocks.y * blocks.z;
   const std::uint64_t seed = schedule_seed();
   constexpr std::int64_t kChunks = 64;  // enough to share out evenly, few enough to cost nothing
-  parallel_for(total, (total + kChunks - 1) / kChunks, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t grain = watch::kOneBlockAtATime ? total : (total + kChunks - 1) / kChunks;
+  const watch::DeviceAccess access;
+  watch::launch_begins();
+  parallel_for(total, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const uint3 index{static_cast<unsigned>(i % blocks.x), static_cast<unsigned>(i / blocks.x % blocks.y),
                         static_cast<unsigned>(i / blocks.x / blocks.y)};

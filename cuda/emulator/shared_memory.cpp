@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "cuda/emulator/watch.h"
+
 namespace tsr::emu {
 namespace {
 
@@ -24,6 +26,8 @@ SharedMemory::SharedMemory() : arena_(aligned_bytes(kArena)) {}
 
 void SharedMemory::begin_block(std::size_t dynamic_bytes) {
   variables_.clear();
+  watch::block_begins(arena_.get(), kArena);
+  watch::shared_begins(arena_.get(), dynamic_bytes);
   static_bytes_ = 0;
   dynamic_bytes_ = dynamic_bytes;
   std::memset(arena_.get(), kPoison, dynamic_bytes);
@@ -50,6 +54,7 @@ void* SharedMemory::variable(const void* key, const char* name, std::size_t byte
   std::memset(arena_.get() + used_, static_cast<int>(kZone), begin - used_);
   std::memset(arena_.get() + begin, kPoison, bytes);
   variables_.push_back({key, name, begin, bytes});
+  watch::shared_begins(arena_.get() + begin, bytes);
   used_ = begin + bytes;
   red_zone();
   return arena_.get() + begin;

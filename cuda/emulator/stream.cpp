@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "cuda/emulator/watch.h"
+
 namespace tsr::emu {
 namespace {
 
@@ -54,7 +56,10 @@ void Event::synchronize() const {
 void set_delayed_streams(bool delayed) { delayed_streams() = delayed; }
 
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
-  stream.enqueue([=] { std::memcpy(to, from, bytes); });
+  stream.enqueue([=] {
+    const watch::DeviceAccess access;
+    std::memcpy(to, from, bytes);
+  });
 }
 
 }  // namespace tsr::emu

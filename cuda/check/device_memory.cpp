@@ -1,0 +1,142 @@
+// Device memory of the checking build: out of the host's reach but for launches and transfers.
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <vector>
+
+#include "cuda/check/finding.h"
+#include "cuda/check/shadow.h"
+#include "cuda/emulator/watch.h"
+#include "tensor/error.h"
+
+namespace tsr::emu::check {
+namespace {
+
+constexpr std::size_t kZone = 256;  ///< between two allocations
+
+std::byte* in_use() {  ///< a byte a byte of device memory: 1 when allocated
+  static auto* map = static_cast<std::byte*>(reserve(kDeviceBytes));
+  return map;
+}
+
+class DeviceMemory final : public Allocator {
+ public:
+  void* allocate(std::size_t bytes) override {
+    const std::size_t size = std::max<std::size_t>((bytes + kZone - 1) / kZone, 1) * kZone;
+    std::lock_guard lock(mutex_);
+    std::byte* p = nullptr;
+    if (auto& free = free_[size]; !free.empty()) {
+      p = free.back();
+      free.pop_back();
+    } else {
+      TSR_CHECK(used_ + size + kZone <= kDeviceBytes, "emu: out of memory: ", bytes, " bytes asked for, ",
+                stats_.live_bytes, " in use; the checking build has ", kDeviceBytes);
+      p = device_begin() + used_;
+      used_ += size + kZone;
+    }
+    std::memset(in_use() + (p - device_begin()), 1, bytes);
+    stats_.live_bytes += static_cast<std::int64_t>(bytes);
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
+    return p;
+  }
+  void release(void* pointer, std::size_t bytes) noexcept override {
+    const std::size_t size = std::max<std::size_t>((bytes + kZone - 1) / kZone, 1) * kZone;
+    std::lock_guard lock(mutex_);
+    std::memset(in_use() + (static_cast<std::byte*>(pointer) - device_begin()), 0, bytes);
+    free_[size].push_back(static_cast<std::byte*>(pointer));
+    stats_.live_bytes -= static_cast<std::int64_t>(bytes);
+  }
+  MemoryStats stats() const override {
+    std::lock_guard lock(mutex_);
+    return stats_;
+  }
+  void reset_peak() override {
+    std::lock_guard lock(mutex_);
+    stats_.peak_bytes = stats_.live_bytes;
+  }
+  void trim() override {}  // nothing is given back: an address names one allocation size for ever
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<std::byte*>> free_;
+  std::size_t used_ = 0;
+  MemoryStats stats_;
+};
+
+void protect(int rights) { ::mprotect(device_begin(), kDeviceBytes, rights); }
+
+struct sigaction previous;
+
+/// The host reached for device memory: notes where, and lets it go on.
+void on_fault(int, siginfo_t* info, void* context) {
+  const auto* at = static_cast<const std::byte*>(info->si_addr);
+  if (at < device_begin() || at >= device_begin() + kDeviceBytes) {
+    ::sigaction(SIGSEGV, &previous, nullptr);  // not ours: happens again, and ends as it would have
+    return;
+  }
+  protect(PROT_READ | PROT_WRITE);
+  const auto* machine = static_cast<ucontext_t*>(context);
+  note_host_access(reinterpret_cast<const void*>(machine->uc_mcontext.gregs[REG_RIP]));
+}
+
+std::recursive_mutex& access_mutex() {
+  static auto* mutex = new std::recursive_mutex;
+  return *mutex;
+}
+int accesses = 0;
+
+}  // namespace
+
+void* reserve(std::size_t bytes) {
+  void* memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  TSR_CHECK(memory != MAP_FAILED, "emu: no addresses for ", bytes, " bytes of shadow memory");
+  return memory;
+}
+
+std::byte* device_begin() {
+  static std::byte* const begin = [] {
+    auto* memory = static_cast<std::byte*>(reserve(kDeviceBytes));
+    ::mprotect(memory, kDeviceBytes, PROT_NONE);
+    struct sigaction action {};
+    action.sa_sigaction = &on_fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    ::sigaction(SIGSEGV, &action, &previous);
+    return memory;
+  }();
+  return begin;
+}
+
+bool allocated(const std::byte* p) { return in_use()[p - device_begin()] != std::byte{0}; }
+
+Byte& device_byte(const std::byte* p) {
+  static auto* bytes = static_cast<Byte*>(reserve(kDeviceBytes * sizeof(Byte)));
+  return bytes[p - device_begin()];
+}
+
+}  // namespace tsr::emu::check
+
+namespace tsr::emu::watch {
+
+DeviceAccess::DeviceAccess() {
+  check::access_mutex().lock();
+  if (check::accesses++ == 0) check::protect(PROT_READ | PROT_WRITE);
+}
+DeviceAccess::~DeviceAccess() {
+  if (--check::accesses == 0) check::protect(PROT_NONE);
+  check::access_mutex().unlock();
+}
+
+Allocator& device_memory() {
+  static auto* memory = new check::DeviceMemory;  // never destroyed: tensors may outlive main
+  return *memory;
+}
+
+}  // namespace tsr::emu::watch
