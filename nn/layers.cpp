@@ -128,8 +128,8 @@ BatchNorm::BatchNorm(const BatchNormLayerOptions& options)
 
 Tensor BatchNorm::operator()(const Tensor& x, bool relu, const Tensor& residual) {
   if (training() && !recomputing()) {
-    ++*num_batches_tracked.data<std::int64_t>();
-    num_batches_tracked.bump_version("batch_norm");
+    const NoGrad guard;
+    copy_into(num_batches_tracked, num_batches_tracked + 1);
   }
   return batch_norm(
       x, weight, bias, running_mean, running_var,
