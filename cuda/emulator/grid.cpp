@@ -84,8 +84,10 @@ std::size_t launch_count() {
 
 std::size_t launch_count(std::string_view kernel) {
   std::lock_guard lock(launches().mutex);
-  const auto found = launches().by_kernel.find(kernel);
-  return found == launches().by_kernel.end() ? 0 : found->second;
+  std::size_t sum = 0;
+  for (const auto& [name, count] : launches().by_kernel)
+    if (name.find(kernel) != std::string::npos) sum += count;
+  return sum;
 }
 
 void set_schedule_seed(std::uint64_t seed) { schedule_seed() = seed; }

@@ -29,7 +29,7 @@ struct Grid {
 /// (1024 threads, 163 KiB of shared memory), and for the first mistake that a block made.
 void run_grid(const Grid& grid);
 
-/// The sum over all launches since the program began, and by kernel: which kernels a computation used.
+/// Launches since the program began: all of them, and those of kernels whose name contains `kernel`.
 std::size_t launch_count();
 std::size_t launch_count(std::string_view kernel);
 

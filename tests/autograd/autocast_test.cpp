@@ -34,9 +34,9 @@ std::int64_t live_bytes() { return allocator(Device::cpu).stats().live_bytes; }
 
 /// The row of docs/mixed-precision.md that begins with a policy's name.
 std::string documented(const std::string& policy) {
-  std::ifstream in(std::string(TESSERA_SOURCE_DIR) + "/docs/mixed-precision.md");
+  std::ifstream in(TESSERA_SOURCE_DIR "/docs/mixed-precision.md");
   for (std::string line; std::getline(in, line);)
-    if (line.starts_with("| `" + policy + "` |")) return line;
+    if (line.starts_with(text("| `", policy, "` |"))) return line;
   return "";
 }
 
