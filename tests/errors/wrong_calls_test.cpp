@@ -117,7 +117,7 @@ const WrongCall kCalls[] = {
     // dtypes
     WRONG("add: float32[2] and float64[2] differ in dtype; convert one with cast(x, float32)", add(zeros({2}), zeros({2}, float64))),
     WRONG("exp: int64[2] is not floating; convert it with cast(x, float32)", exp(zeros({2}, int64))),
-    WRONG("matmul_fwd: no cpu kernel for int64 (has: cpu float32, float64, bfloat16, float16)", matmul(zeros({2, 2}, int64), zeros({2, 2}, int64))),
+    WRONG("matmul_fwd: no cpu kernel for int64 (has: cpu float32, float64, bfloat16, float16; emu float32, bfloat16, float16)", matmul(zeros({2, 2}, int64), zeros({2, 2}, int64))),
     WRONG("where: the condition is float32[2], not bool; compare first, as in eq(x, y)", where(zeros({2}), zeros({2}), zeros({2}))),
     WRONG("masked_fill: the mask is float32[2], not bool; compare first, as in lt(x, y)", masked_fill(zeros({2}), zeros({2}), 1)),
     WRONG("logical_and: float32[2] is not bool; compare first, as in ne(x, 0)", logical_and(zeros({2}), zeros({2}))),

@@ -96,7 +96,8 @@ bool convolution(const Geometry& g, bool gradients, bool strided = false) {
                    .kernels = {"conv2d_bwd_input"},
                    .call =
                        [g](const Tensors& in) {
-                         return gradient(in[0], zeros(g.x, in[0].dtype()).to(in[0].device()), in[1], true, g.p);
+                         return gradient(in[0], zeros(g.x, in[0].dtype()).to(in[0].device()), in[1], true,
+                                         g.p);
                        },
                    .reference = [g](const Tensors& in) { return contract(g, Role::x, in[0], in[1]); },
                    .variants = {{{{g.y(), Values::normal, 0, strided}, {g.weight}}}},
@@ -107,7 +108,8 @@ bool convolution(const Geometry& g, bool gradients, bool strided = false) {
                    .kernels = {"conv2d_bwd_weight"},
                    .call =
                        [g](const Tensors& in) {
-                         return gradient(in[0], in[1], zeros(g.weight, in[0].dtype()).to(in[0].device()), false, g.p);
+                         return gradient(in[0], in[1], zeros(g.weight, in[0].dtype()).to(in[0].device()),
+                                         false, g.p);
                        },
                    .reference = [g](const Tensors& in) { return contract(g, Role::weight, in[0], in[1]); },
                    .variants = {{{{g.y(), Values::normal, 0, strided}, {g.x}}}},

@@ -1,4 +1,5 @@
-// Broken kernels beside their correct twins: each broken one must be told its kind and line, each twin nothing.
+// Broken kernels beside their correct twins: each broken one must be told its kind and line, each twin
+// nothing.
 #include <iostream>
 
 #define TSR_BACKEND emu
@@ -7,7 +8,6 @@
 
 namespace tsr::emu {
 namespace {
-
 
 template <bool broken>
 __global__ void barrier_kernel(int* x) {
