@@ -11,6 +11,7 @@ Lars::Lars(std::vector<ParamGroup> groups, const LarsOptions& options)
 
 void Lars::update(const std::vector<Turn>& turns) {
   std::vector<LarsItem> items;
+  items.reserve(turns.size());
   for (const Turn& turn : turns)
     items.push_back({turn.parameter.tensor.view(),
                      turn.grad.view(),

@@ -4,8 +4,7 @@
 //   views     two global crops, and local ones of a smaller size that the student alone sees
 //   networks  encoder f and head g, as student and as teacher; the teacher follows the student
 //   loss      the teacher's softmax, centred and sharpened, as the target of the student's: cross-entropy
-//   over
-//             all pairs of a global view for the teacher and another view for the student
+//             over all pairs of a global view for the teacher and another view for the student
 //   step      AdamW; each parameter's gradient clipped; the last layer rests in the first epoch
 //   after it  centre ← moving average of the teacher's outputs; teacher ← moving average of the student
 //

@@ -11,10 +11,9 @@
 // Defaults, those of the authors' code:
 //   ResNet  two-layer projector, predictor that ends without norm or bias, temperature 1, LARS with learning
 //           rate 0.3·batch/256 and decay 1e-6, the last norm of every block starting at 0, crops from 0.2
-//   ViT     three-layer projector, predictor that ends with a norm, temperature 0.2, AdamW
-//   with 1.5e-4·batch/256
-//           and decay 0.1 of every parameter, random patch projection that is never trained, fixed positions,
-//           Glorot's weights (ViTInit)
+//   ViT     three-layer projector, predictor that ends with a norm, temperature 0.2, AdamW with learning rate
+//           1.5e-4·batch/256 and decay 0.1 of every parameter, random patch projection that is never trained,
+//           fixed positions, Glorot's weights (ViTInit)
 // Both: hidden layers of 4096, 256 out, the last norm without scale and shift, momentum 0.99 by a cosine
 // to 1. The authors' differences: momentum 0.996 for 1000 epochs; 40 epochs of warm-up for a ViT (here at
 // most 10 and a tenth of the run); LARS adapts by the norm of gradient and decay together (nn/lars.h: apart).
