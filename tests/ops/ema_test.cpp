@@ -8,7 +8,8 @@ namespace tsr::test {
 namespace {
 
 Tensor step(const Tensors& in, double momentum) {
-  const Tensor target = in[0].clone(), source = in[1].clone();
+  Tensor target = in[0].clone();
+  const Tensor source = in[1].clone();
   Context context(target.device());
   const EmaItem item{target.view(), source.view(), momentum};
   ema_step(context, item.target, {&item, 1});
