@@ -62,6 +62,7 @@ TEST_CASE("pre-training on emu has the host's losses, its own kernels, and the s
                                          "lars_squares_kernel",
                                          "lars_step_kernel"};
   std::vector<std::size_t> before;
+  before.reserve(kernels.size());
   for (const std::string& kernel : kernels) before.push_back(emu::launch_count(kernel));
   const std::vector<double> device = run("device", "emu");
   for (std::size_t i = 0; i < kernels.size(); ++i) {
