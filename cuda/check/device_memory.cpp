@@ -1,14 +1,12 @@
 // Device memory of the checking build: out of the host's reach but for launches and transfers.
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 #include <vector>
 
 #include "cuda/check/finding.h"
