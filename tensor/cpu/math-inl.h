@@ -47,7 +47,7 @@ HWY_INLINE V polynomial(D d, V x, std::initializer_list<double> c) {
 
 /// erfc(t) for 0 ≤ t, and gauss = exp(-t²). In float32 to a relative 3e-6 (1e-5 where there is no fused
 /// multiply-add to recover the rounding of t²): with w = 1 / (1 + t/2) it is gauss·w·P(w), P fitted by
-/// tests/golden/erf_polynomials.py. In float64 it is the C library's.
+/// tests/golden/polynomials.py. In float64 it is the C library's.
 template <class D, class V>
 HWY_INLINE V erfc_above_zero(D d, V t, V& gauss) {
   using T = hn::TFromD<D>;
