@@ -17,19 +17,22 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 using tsr::HWY_NAMESPACE::polynomial;
 
-/// exp(x) for x ≤ 88, to 3 ulp and what rounding x·log₂e costs; 0 below -88; NaN stays. 2^(y - n), with n the
-/// integer nearest to y, is a polynomial fitted by tests/golden/polynomials.py.
+/// exp(x) for x ≤ 88, to 3 ulp and what rounding x·log₂e costs; 0 below -87; NaN stays. With n the integer
+/// nearest to y = x·log₂e, 2^(y - n) is a polynomial fitted by tests/golden/polynomials.py, and n is added to
+/// its exponent. The lowest bits of y + 1.5·2²³ are those of n.
 template <class D, class V>
 HWY_INLINE V exp_score(D d, V x, float) {
   const hn::RebindToSigned<D> di;
+  const V lowest = hn::Set(d, -126), magic = hn::Set(d, 12582912);
   const V y = hn::Mul(x, hn::Set(d, 1.44269504F));
-  const V bounded = hn::Max(hn::Set(d, -127), y);  // a NaN in the second operand is what x86's maximum gives
-  const V whole = hn::Round(bounded);
-  const V value = polynomial(d, hn::Sub(bounded, whole),
+  const V bounded = hn::Max(lowest, y);  // a NaN in the second operand is what x86's maximum gives
+  const V shifted = hn::Add(bounded, magic);
+  const V value = polynomial(d, hn::Sub(bounded, hn::Sub(shifted, magic)),
                              {1.0000000716546715, 0.6931469670644128, 0.2402211972387728, 0.05550713274069145,
                               0.009675541332937104, 0.0013276471807455933});
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
-  return hn::Mul(value, hn::BitCast(d, power));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  const V power = hn::BitCast(d, hn::Add(hn::BitCast(di, value), exponent));
+  return hn::IfThenZeroElse(hn::Lt(y, lowest), power);
 }
 template <class D, class V>
 HWY_INLINE V exp_score(D d, V x, double) {
