@@ -218,7 +218,7 @@ Block::Votes Block::barrier(const Site& site, bool predicate) {
     wait(site);
     return self.votes;
   }
-  watch::barrier_met();
+  watch::barrier_met(site);
   const Votes votes = std::exchange(barrier_, {}).votes;
   for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane) {
     lane->votes = votes;

@@ -47,7 +47,7 @@ class Block {
   void meet(const Site& site, unsigned mask, Operand& operand, Work&& work) {
     if (Meeting* complete = arrive(site, mask, &operand)) {
       work(reinterpret_cast<Operand* const*>(complete->operands.data()));
-      watch::warp_met(lane_->number / 32 * 32, mask);
+      watch::warp_met(site, lane_->number / 32 * 32, mask);
       release(*complete);
     }
   }
