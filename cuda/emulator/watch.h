@@ -30,9 +30,9 @@ void barrier_met();
 /// The lanes of `mask` of the warp whose first thread is `first` have met.
 void warp_met(unsigned first, unsigned mask);
 
-// Asynchronous copies of the running thread: issued to [to, to + bytes), gathered into a group, and waited
-// for until at most `groups` groups are under way.
-void copy_issued(void* to, std::size_t bytes);
+// Asynchronous copies of the running thread: issued to [to, to + bytes) from [from, from + valid), gathered
+// into a group, and waited for until at most `groups` groups are under way.
+void copy_issued(void* to, std::size_t bytes, const void* from, std::size_t valid);
 void group_committed();
 void group_wait(std::size_t groups);
 
@@ -50,7 +50,7 @@ inline void block_begins(const void*, std::size_t) {}
 inline void shared_begins(const void*, std::size_t) {}
 inline void barrier_met() {}
 inline void warp_met(unsigned, unsigned) {}
-inline void copy_issued(void*, std::size_t) {}
+inline void copy_issued(void*, std::size_t, const void*, std::size_t) {}
 inline void group_committed() {}
 inline void group_wait(std::size_t) {}
 inline Allocator& device_memory() { return new_host_allocator(Device::emu); }

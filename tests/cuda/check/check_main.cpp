@@ -4,7 +4,7 @@
 
 #define TSR_BACKEND emu
 #include "cuda/emulator/watch.h"
-#include "cuda/kernel.h"
+#include "cuda/ptx.h"
 
 namespace tsr::emu {
 namespace {
@@ -53,10 +53,53 @@ __global__ void vector_kernel(int* x) {
 template <bool broken>
 __global__ void copy_kernel(int* x) {
   SHARED(int, tile, [64]);
-  watch::copy_issued(&tile[threadIdx.x], 4);
-  watch::group_committed();
-  watch::group_wait(broken ? 1 : 0);
+  cp_async<4>(&tile[threadIdx.x], x + threadIdx.x);
+  cp_async_commit();
+  cp_async_wait<broken ? 1 : 0>();
   x[threadIdx.x] = tile[threadIdx.x];
+}
+template <bool broken>
+__global__ void copy_barrier_kernel(int* x) {
+  SHARED(int, tile, [64]);
+  cp_async<4>(&tile[threadIdx.x], x + threadIdx.x);
+  cp_async_commit();
+  cp_async_wait<0>();
+  if constexpr (!broken) __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x / 2];
+}
+template <bool broken>
+__global__ void copy_source_kernel(int* x) {
+  SHARED(int, tile, [64]);
+  cp_async<8>(&tile[2 * threadIdx.x], x + 64, broken ? 4 : 0);  // only valid bytes are read
+}
+template <bool broken>
+__global__ void copy_target_kernel(int* x) {
+  SHARED(int, tile, [2][64]);
+  for (int i = 0; i < 2; ++i) {
+    cp_async<4>(&tile[broken ? 0 : i][threadIdx.x], x + threadIdx.x);
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads();
+    x[threadIdx.x] = tile[broken ? 0 : i][63 - threadIdx.x];
+  }
+}
+template <bool broken>
+__global__ void ldmatrix_kernel(int* x) {
+  SHARED(int4, tile, [32]);
+  FragmentA<Float16> a;
+  tile[threadIdx.x] = make_int4(1, 2, 3, 4);
+  if constexpr (!broken) __syncwarp();
+  ldmatrix_x4(a, &tile[threadIdx.x ^ 1]);
+  x[threadIdx.x] = static_cast<int>(a.reg[0]);
+}
+template <bool broken>
+__global__ void ldmatrix_bounds_kernel(int* x) {
+  SHARED(int4, tile, [32]);
+  FragmentB<Float16> b;
+  tile[threadIdx.x] = make_int4(1, 2, 3, 4);
+  __syncwarp();
+  ldmatrix_x2(b, &tile[threadIdx.x + (broken ? 17 : 16)]);
+  x[threadIdx.x] = static_cast<int>(b.reg[0]);
 }
 
 int failures = 0;
@@ -91,5 +134,10 @@ int main() {
   PAIR(counter_kernel, 1, 64, "check_main.cpp:44: race");
   PAIR(vector_kernel, 1, 32, "check_main.cpp:51: misaligned");
   PAIR(copy_kernel, 1, 64, "check_main.cpp:59: touches what");
+  PAIR(copy_barrier_kernel, 1, 64, "check_main.cpp:68: race");
+  PAIR(copy_source_kernel, 1, 32, "check_main.cpp:73: out of bounds");
+  PAIR(copy_target_kernel, 1, 64, "check_main.cpp:83: race");
+  PAIR(ldmatrix_kernel, 1, 32, "check_main.cpp:92: unwritten");
+  PAIR(ldmatrix_bounds_kernel, 1, 32, "check_main.cpp:101: out of bounds");
   return failures == 0 ? 0 : 1;
 }
