@@ -64,14 +64,14 @@ __device__ __forceinline__ void ldmatrix_x4(FragmentA<T>& a, const void* row) {
 }
 template <bool trans = false, class T, int n, class Rows>
 __device__ __forceinline__ void ldmatrix_x4(FragmentA<T> (&a)[n], const Rows& rows) {
-#pragma unroll
+  UNROLL
   for (int i = 0; i < n; ++i) ldmatrix_x4<trans>(a[i], rows(i));
 }
 template <bool trans = false, class T, int n, class Rows>
 __device__ __forceinline__ void ldmatrix_x4(FragmentB<T> (&b)[n], const Rows& rows) {
   static_assert(n % 2 == 0, "ldmatrix_x4 fills fragments of B by twos");
   static_assert(!trans || sizeof(T) == 2, "ldmatrix transposes 16-bit elements only");
-#pragma unroll
+  UNROLL
   for (int i = 0; i < n; i += 2)
     ldmatrix_registers<trans>(b[i].reg[0], b[i].reg[1], b[i + 1].reg[0], b[i + 1].reg[1], rows(i / 2));
 }
@@ -109,10 +109,11 @@ TSR_MMA(float, "m16n8k8.row.col.f32.tf32.tf32.f32")
 template <class T, int m, int n>
 __device__ __forceinline__ void mma(FragmentC (&c)[m][n], const FragmentA<T> (&a)[m],
                                     const FragmentB<T> (&b)[n]) {
-#pragma unroll
-  for (int i = 0; i < m; ++i)
-#pragma unroll
+  UNROLL
+  for (int i = 0; i < m; ++i) {
+    UNROLL
     for (int j = 0; j < n; ++j) mma(c[i][j], a[i], b[j]);
+  }
 }
 
 // ---- conversions ----
