@@ -21,7 +21,8 @@ struct MmaTile {
   static __device__ int row() { return static_cast<int>(threadIdx.x) / 32 / warps_n * kWarpM; }
   static __device__ int col() { return static_cast<int>(threadIdx.x) / 32 % warps_n * kWarpN; }
 };
-using LargeMmaTile = MmaTile<128, 128, 2, 4>;
+// 64 x 64 a warp: as much as registers hold, and so the fewest reads of shared memory a product.
+using LargeMmaTile = MmaTile<128, 128, 2, 2>;
 using SmallMmaTile = MmaTile<64, 64, 2, 2>;
 
 inline constexpr int kMmaStages = 4;

@@ -1,5 +1,6 @@
 // The tensor cores' matrix product (cuda/mma_gemm.h) by itself: both tiles, every order of the operands in
 // memory, edges, batches and portions, with whole numbers, whose sums are exact.
+#include <array>
 #include <doctest/doctest.h>
 #include <set>
 #include <vector>
@@ -147,8 +148,10 @@ TEST_CASE("both tiles give the same bits") {
   CHECK(product(LargeMmaTile{}) == product(SmallMmaTile{}));
 }
 
+using Addresses = std::array<const std::byte*, 8>;
+
 /// Eight accesses of 16 bytes that a GPU serves at once touch each of the 32 banks once.
-bool without_conflict(const std::vector<const std::byte*>& eight) {
+bool without_conflict(const Addresses& eight) {
   std::set<std::size_t> banks;
   for (const std::byte* p : eight) banks.insert(reinterpret_cast<std::uintptr_t>(p) / 16 % 8);
   return banks.size() == 8;
@@ -165,14 +168,14 @@ void check_banks() {
   };
   for (int row = 0; row < Stage::kRows; row += 8)  // ldmatrix
     for (int chunk = 0; chunk < Stage::kChunks; ++chunk) {
-      std::vector<const std::byte*> eight;
-      for (int i = 0; i < 8; ++i) eight.push_back(address(row + i, chunk));
+      Addresses eight;
+      for (int i = 0; i < 8; ++i) eight.at(i) = address(row + i, chunk);
       CHECK(without_conflict(eight));
       all.insert(eight.begin(), eight.end());
     }
   for (int i = 0; i < Stage::kRows * Stage::kChunks; i += 8) {  // eight neighbours that fill it
-    std::vector<const std::byte*> eight;
-    for (int j = i; j < i + 8; ++j) eight.push_back(address(j / Stage::kChunks, j % Stage::kChunks));
+    Addresses eight;
+    for (int j = 0; j < 8; ++j) eight.at(j) = address((i + j) / Stage::kChunks, (i + j) % Stage::kChunks);
     CHECK(without_conflict(eight));
   }
   CHECK(all.size() * 16 == Stage::kBytes);  // and each chunk has a place of its own

@@ -49,6 +49,7 @@ float number(std::uint32_t& state) {
 template <class T>
 std::vector<T> numbers(int count, std::uint32_t seed) {
   std::vector<T> result;
+  result.reserve(count);
   for (int i = 0; i < count; ++i) result.push_back(static_cast<T>(number(seed)));
   return result;
 }
@@ -363,7 +364,10 @@ TEST_CASE("after a barrier the others see a copy, and no block another's") {
   for (std::size_t i = 0; i < from.size(); ++i) from[i].z = static_cast<float>(i);
   Stream stream;
   launch<neighbour_kernel>({.grid = {3}, .block = {64}}, stream, &from[0].x, to.data());
-  for (std::size_t i = 0; i < to.size(); ++i) CHECK(to[i] == static_cast<float>(i / 64 * 64 + (i + 1) % 64));
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const std::size_t neighbour = i / 64 * 64 + (i + 1) % 64;
+    CHECK(to[i] == static_cast<float>(neighbour));
+  }
 }
 
 // ---- mistakes ----
