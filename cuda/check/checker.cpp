@@ -203,9 +203,10 @@ void warp_met(const Site& site, unsigned first, unsigned mask) {
   }
 }
 
-void copy_issued(void* to, std::size_t bytes) {
+void copy_issued(void* to, std::size_t bytes, const void* from, std::size_t valid) {
   auto* p = static_cast<std::byte*>(to);
   check::access(p, bytes, 1, check::Kind::write, __builtin_return_address(0));
+  check::access(from, valid, 1, check::Kind::read, __builtin_return_address(0));
   const unsigned number = Block::current().thread_number();
   check::thread_at(number).group.emplace_back(p, bytes);
   for (std::size_t i = 0; i < bytes; ++i) {

@@ -190,7 +190,7 @@ void count_barrier(const Site& site) {
 
 void count_meeting(const Site& site, unsigned first, unsigned mask) {
   if (mask == ~0u && first / 32 < collector->warps.size()) collector->finish(collector->warps[first / 32]);
-  ++collector->running->meetings[{describe(site), site.call}];
+  collector->running->meetings[{describe(site), site.call}] += static_cast<unsigned>(site.instructions);
 }
 
 }  // namespace tsr::emu::check

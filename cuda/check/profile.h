@@ -40,7 +40,7 @@ Meeting meeting_of(std::string_view call);
 
 struct LineMeetings {
   std::string source, call;
-  std::uint64_t count = 0;  ///< a barrier counts once a block, everything else once a warp
+  std::uint64_t count = 0;  ///< instructions: a barrier counts once a block, everything else once a warp
 };
 
 struct KernelProfile {

@@ -32,9 +32,9 @@ void barrier_met(const Site& site);
 /// The lanes of `mask` of the warp whose first thread is `first` have met at a built-in.
 void warp_met(const Site& site, unsigned first, unsigned mask);
 
-// Asynchronous copies of the running thread: issued to [to, to + bytes), gathered into a group, and waited
-// for until at most `groups` groups are under way.
-void copy_issued(void* to, std::size_t bytes);
+// Asynchronous copies of the running thread: issued to [to, to + bytes) from [from, from + valid), gathered
+// into a group, and waited for until at most `groups` groups are under way.
+void copy_issued(void* to, std::size_t bytes, const void* from, std::size_t valid);
 void group_committed();
 void group_wait(std::size_t groups);
 
@@ -52,7 +52,7 @@ inline void block_begins(const void*, std::size_t) {}
 inline void shared_begins(const void*, std::size_t) {}
 inline void barrier_met(const Site&) {}
 inline void warp_met(const Site&, unsigned, unsigned) {}
-inline void copy_issued(void*, std::size_t) {}
+inline void copy_issued(void*, std::size_t, const void*, std::size_t) {}
 inline void group_committed() {}
 inline void group_wait(std::size_t) {}
 inline Allocator& device_memory() { return new_host_allocator(Device::emu); }

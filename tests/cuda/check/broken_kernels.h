@@ -2,7 +2,7 @@
 // Kernels with one mistake each, <true>, beside what they should have been, <false>. x has 64 elements of
 // device memory. findings_test.cpp says which line each mistake is found in.
 
-#include "cuda/kernel.h"
+#include "cuda/ptx.h"
 
 namespace tsr::emu::broken {
 
@@ -242,29 +242,69 @@ __global__ void looks_at_a_counter(int* x) {
 template <bool broken>
 __global__ void copy_not_waited_for(int* x) {
   SHARED(int, tile, [64]);
-  watch::copy_issued(&tile[threadIdx.x], 4);
-  watch::group_committed();
-  watch::group_wait(broken ? 1 : 0);
+  cp_async<4>(&tile[threadIdx.x], x + threadIdx.x);
+  cp_async_commit();
+  cp_async_wait<broken ? 1 : 0>();
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
 template <bool broken>
 __global__ void copy_of_another_thread(int* x) {
   SHARED(int, tile, [64]);
-  watch::copy_issued(&tile[threadIdx.x], 4);
-  watch::group_committed();
-  watch::group_wait(0);
+  cp_async<4>(&tile[threadIdx.x], x + threadIdx.x);
+  cp_async_commit();
+  cp_async_wait<0>();
   if constexpr (!broken) __syncthreads();
-  x[threadIdx.x] = tile[threadIdx.x ^ 1u];
+  x[threadIdx.x] = tile[threadIdx.x / 2];
 }
 
 template <bool broken>
 __global__ void copy_overwritten(int* x) {
   SHARED(int, tile, [64]);
-  watch::copy_issued(&tile[threadIdx.x], 4);
-  watch::group_committed();
-  if constexpr (!broken) watch::group_wait(0);
-  tile[threadIdx.x] = x[threadIdx.x];
+  cp_async<4>(&tile[threadIdx.x], x + threadIdx.x);
+  cp_async_commit();
+  if constexpr (!broken) cp_async_wait<0>();
+  tile[threadIdx.x] = 1;
+}
+
+template <bool broken>
+__global__ void copy_from_beyond(int* x) {
+  SHARED(int, tile, [64]);
+  cp_async<8>(&tile[2 * threadIdx.x], x + 64, broken ? 4 : 0);  // only valid bytes are read
+}
+
+template <bool broken>
+__global__ void copy_over_what_others_read(int* x) {
+  SHARED(int, tile, [2][64]);
+  for (int i = 0; i < 2; ++i) {
+    cp_async<4>(&tile[broken ? 0 : i][threadIdx.x], x + threadIdx.x);
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads();
+    x[threadIdx.x] = tile[broken ? 0 : i][63 - threadIdx.x];
+  }
+}
+
+// ---- matrix loads ----
+
+template <bool broken>
+__global__ void rows_of_other_lanes(int* x) {
+  SHARED(int4, tile, [32]);
+  FragmentA<Float16> a;
+  tile[threadIdx.x] = make_int4(1, 2, 3, 4);
+  if constexpr (!broken) __syncwarp();
+  ldmatrix_x4(a, &tile[threadIdx.x ^ 1u]);
+  x[threadIdx.x] = static_cast<int>(a.reg[0]);
+}
+
+template <bool broken>
+__global__ void rows_beyond_a_tile(int* x) {
+  SHARED(int4, tile, [32]);
+  FragmentB<Float16> b;
+  tile[threadIdx.x] = make_int4(1, 2, 3, 4);
+  __syncwarp();
+  ldmatrix_x2(b, &tile[threadIdx.x + (broken ? 17 : 16)]);
+  x[threadIdx.x] = static_cast<int>(b.reg[0]);
 }
 
 }  // namespace tsr::emu::broken

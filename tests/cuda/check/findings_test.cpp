@@ -84,9 +84,17 @@ const Pair kPairs[] = {
     {PAIR(copy_not_waited_for), {{1}, {64}},
      "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:248: touches what an asynchronous copy of thread 0 may still be writing"},
     {PAIR(copy_of_another_thread), {{1}, {64}},
-     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:258: unwritten: reads shared memory"},
+     "block (0, 0, 0), thread (1, 0, 0), tests/cuda/check/broken_kernels.h:258: race: reads what thread 0 wrote"},
     {PAIR(copy_overwritten), {{1}, {64}},
      "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:267: touches what an asynchronous copy of thread 0 may still be writing"},
+    {PAIR(copy_from_beyond), {{1}, {32}},
+     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:273: out of bounds: 4 bytes of device memory outside an allocation"},
+    {PAIR(copy_over_what_others_read), {{1}, {64}},
+     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:280: race: "},
+    {PAIR(rows_of_other_lanes), {{1}, {32}},
+     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:296: unwritten: reads shared memory"},
+    {PAIR(rows_beyond_a_tile), {{1}, {32}},
+     "block (0, 0, 0), thread (15, 0, 0), tests/cuda/check/broken_kernels.h:306: ldmatrix: the lane's row is not shared memory"},
 };
 // clang-format on
 

@@ -5,6 +5,7 @@
 #define TSR_BACKEND emu
 #include "bench/profile/report.h"
 #include "cuda/check/profile.h"
+#include "cuda/ptx.h"
 #include "tests/cuda/check/on_device.h"
 
 namespace tsr::emu {
@@ -172,6 +173,42 @@ TEST_CASE("barriers count once a block, collectives once a warp") {
   CHECK(profile.total(Meeting::tensor_core) == 0);
   CHECK(check::meeting_of("__syncthreads_or") == Meeting::barrier);
   CHECK(check::meeting_of("mma_m16n8k16") == Meeting::tensor_core);
+}
+
+/// Fragments of 32 x 16 and 16 x 16 numbers, rows `width` apart, and their four products.
+__global__ void tensor_core_kernel(const Float16* x, float* y, int width) {
+  DYN_SHARED(bytes);
+  auto* tile = reinterpret_cast<Float16*>(bytes);
+  const int lane = static_cast<int>(threadIdx.x);
+  cp_async<16>(tile + lane * width, x + lane * 16);
+  cp_async<16>(tile + lane * width + 8, x + lane * 16 + 8);
+  cp_async_commit();
+  cp_async_wait<0>();
+  __syncwarp();
+  FragmentA<Float16> a[2];
+  FragmentB<Float16> b[2];
+  FragmentC c[2][2];
+  const LaneSource row_a = FragmentA<Float16>::source(lane), row_b = FragmentB<Float16>::source(lane);
+  ldmatrix_x4(a, [&](int i) { return tile + (16 * i + row_a.row) * width + 8 * row_a.half; });
+  ldmatrix_x4(b, [&](int) { return tile + row_b.row * width + 8 * row_b.half; });
+  mma(c, a, b);
+  y[lane] = c[1][1].value[0];
+}
+
+TEST_CASE("tensor-core instructions, and the shared memory that feeds them") {
+  const DeviceBytes x(32 * 16 * 2), y(128);
+  const auto profile = profile_of<tensor_core_kernel>({.grid = {1}, .block = {32}, .shared_bytes = 32 * 128},
+                                                      x.as<Float16>(), y.as<float>(), 64);
+  CHECK(profile.total(Meeting::tensor_core) == 4);
+  CHECK(profile.total(Meeting::collective) == 4);  // __syncwarp and three ldmatrix
+  // each copy reads half a sector of every row
+  CHECK(numbers(profile, Memory::global, Kind::read) == "64 1024 2 64 32 32");
+  // rows 128 bytes apart: the 8 of a matrix lie in the same banks
+  CHECK(numbers(profile, Memory::shared, Kind::read) == "96 1536 3 96 12 32");
+  CHECK(numbers(profile, Memory::shared, Kind::write) == "64 1024 2 64 8 32");
+  const auto padded = profile_of<tensor_core_kernel>({.grid = {1}, .block = {32}, .shared_bytes = 32 * 48},
+                                                     x.as<Float16>(), y.as<float>(), 24);
+  CHECK(numbers(padded, Memory::shared, Kind::read) == "96 1536 3 12 12 4");
 }
 
 __global__ void divergent_kernel(const float* x, float* y) {

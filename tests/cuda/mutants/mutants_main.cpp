@@ -206,7 +206,7 @@ int main_of(int argc, char** argv) {
   CLI::App app("Puts one mistake after the other into the CUDA kernels, and sees whether an OpCase notices.");
   Arguments arguments;
   app.add_option("STEM", arguments.stems, "files: softmax, reduce, ... (default: all)");
-  app.add_option("--kind", arguments.kinds, "barrier, mask, index+1, index-1 (default: all)");
+  app.add_option("--kind", arguments.kinds, "barrier, mask, wait, index+1, index-1 (default: all)");
   app.add_option("--jobs", arguments.jobs, "mutants at a time")->check(CLI::Range(1, 1024));
   app.add_flag("--verbose", arguments.verbose, "tell what caught each");
   try {

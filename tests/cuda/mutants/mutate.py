@@ -8,6 +8,7 @@ device code
 
     __syncthreads(); __syncwarp(...);    may be skipped              (barrier)
     __shfl_*_sync(mask, ...) and others  may lose a lane of the mask (mask)
+    cp_async_wait<n>();                  may wait for a group less   (wait)
     array[index]                         may be one further or less  (index+1, index-1)
 
 under the control of tests/cuda/mutants/mutant.h. OUTPUT_FOLDER/mutants.tsv has a line for each: number, kind, file, line,
@@ -119,8 +120,13 @@ def is_subscript(file, i):
 
 def is_type(file, i):
     """Whether `T* name[`, `T& name[` or `T<...> name[` begins a statement."""
-    while file.text(i) in ("*", "&", ">"):
+    while file.text(i) in ("*", "&"):
         i -= 1
+    if file.text(i) == ">":
+        depth = 0
+        while depth > 0 or file.text(i) == ">":
+            depth += {">": 1, "<": -1}.get(file.text(i), 0)
+            i -= 1
     return file.tokens[i].kind == "word" and file.text(i - 1) in (";", "{", "}", "const")
 
 
@@ -168,6 +174,12 @@ class Mutator:
                 number = self.number("mask", path, function, text, line)
                 yield file.tokens[i + 2].begin, f"::tsr::mutant::mask({number}, "
                 yield file.tokens[comma - 1].end, ")"
+            elif text == "cp_async_wait" and file.text(i + 1) == "<":
+                call = next(j for j in range(i, end) if file.text(j) == "(")
+                groups = file.between(i + 2, call - 1)
+                number = self.number("wait", path, function, text, line)
+                yield file.tokens[i].begin, f"(::tsr::mutant::on({number}) ? cp_async_wait<({groups}) + 1>() : "
+                yield file.tokens[file.closing(call)].end, ")"
             elif text == "[" and is_subscript(file, i):
                 last = file.closing(i)
                 first = i - 1
