@@ -1,6 +1,7 @@
 // Matrix products of views of any strides, on the CUDA cores.
 
 #include "cuda/gemm_tile.h"
+#include "cuda/variants.h"
 #include "tensor/kernels.h"
 #include "tensor/strided.h"
 
@@ -78,8 +79,8 @@ void linear(Context&, View x, View weight, View bias, View y) {
               Result<T>{y.as<T>(), static_cast<const T*>(bias.data), shape.m, shape.n});
 }
 
-TSR_DEVICE_KERNEL(matmul_fwd, matmul, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(linear_fwd, linear, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, matmul_fwd, matmul, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, linear_fwd, linear, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND
