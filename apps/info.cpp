@@ -44,7 +44,7 @@ void print_info() {
   row("version", TESSERA_VERSION);
   row("build", TESSERA_BUILD_TYPE);
   row("compiler", TESSERA_COMPILER);
-  row("devices", available_devices());
+  row("devices", described_devices());
   row("instructions", std::string(instruction_set()));
   row("threads", std::to_string(thread_count()));
   row("memory", memory_text());

@@ -10,6 +10,7 @@
 #include "data/loader.h"
 #include "nn/state.h"
 #include "ssl/trainer.h"
+#include "tensor/kernel.h"
 
 namespace tsr {
 namespace {
@@ -21,6 +22,16 @@ constexpr double kCheckpointSeconds = 120, kTimingSeconds = 5;
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Setting read: doors, which matrix products and convolutions a CUDA device calls: the library's (default on
+/// cuda) or our own (default on emu, where plain kernels stand in for a library). The CPU has its own
+/// whatever it says, so that a run of another device can be repeated there.
+void choose_doors(Device device, Settings& settings) {
+  if (device == Device::cpu && !settings.has("doors")) return;
+  const std::string variant = settings.choice("doors", device == Device::cuda ? "library" : "handwritten",
+                                              {"library", "handwritten"});
+  if (device != Device::cpu) choose_variant(device, variant);
 }
 
 /// A run in progress: what it is made of, and one step after another.
@@ -68,6 +79,7 @@ Run::Run(PretrainOptions options)
       progress_(options_.quiet) {
   RunConfig& config = options_.config;
   apply_defaults(method_info_, config.arch, config.settings);
+  choose_doors(device_, config.settings);
   dataset_ = options_.dataset ? options_.dataset : open_dataset(config.data, Split::train);
   make_method();
   make_loader();

@@ -32,7 +32,8 @@ void add_config_options(CLI::App& command, nlohmann::json& layer) {
   add<std::int64_t>(command, layer, "--steps", "steps", "N", "optimiser steps, instead of epochs");
   add<std::int64_t>(command, layer, "--batch-size", "batch_size", "B", "samples a step (default 256)");
   add<std::int64_t>(command, layer, "--seed", "seed", "S", "of weights, order and views (default 0)");
-  add<std::string>(command, layer, "--device", "device", "D", "cpu (default)");
+  add<std::string>(command, layer, "--device", "device", "D",
+                   "cpu (default); emu, CUDA kernels on the CPU; cuda, a GPU");
   add<std::string>(command, layer, "--precision", "precision", "P",
                    "fp32 (default), fp64; bf16, fp16: float32 weights, forward in 16 bits");
   add<std::string>(command, layer, "--from", "from", "FILE",

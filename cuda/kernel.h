@@ -27,7 +27,10 @@
 #include "cuda/emulator/language.h"
 #endif
 
-#define TSR_DEVICE_KERNEL(slot, function, ...) TSR_DEVICE_VARIANT(slot, "default", function, __VA_ARGS__)
-#define TSR_DEVICE_VARIANT(slot, name, function, ...)                               \
+#define TSR_DEVICE_KERNEL(slot, function, ...)                                      \
   static const ::tsr::Register<__VA_ARGS__> TSR_JOIN(register_##slot##_, __LINE__)( \
-      slot, ::tsr::Device::TSR_BACKEND, [](auto type) { return &function<decltype(type)>; }, name)
+      slot, ::tsr::Device::TSR_BACKEND, [](auto type) { return &function<decltype(type)>; })
+#define TSR_DEVICE_VARIANT(slot, name, function, ...)                                              \
+  static const ::tsr::Register<__VA_ARGS__> TSR_JOIN(register_##slot##_, __LINE__)(                \
+      slot, ::tsr::Device::TSR_BACKEND, [](auto type) { return &function<decltype(type)>; }, name, \
+      ::tsr::Standing::alternative)

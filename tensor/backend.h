@@ -13,8 +13,12 @@ struct Backend {
   Allocator* memory = nullptr;
   /// Why the device can't be used on this machine, or empty: "no device".
   std::string (*unavailable)() = nullptr;
-  /// Copies dense bytes behind all work queued on the device by this thread, and returns when they are there.
+  /// What it is, where that says more than its name: "NVIDIA H100, compute capability 9.0, 79 GiB".
+  std::string (*description)() = nullptr;
+  // Both copy dense bytes behind all work queued on the device by this thread.
+  /// Returns when the bytes are on the host.
   void (*to_host)(void* host, const void* device, std::size_t bytes) = nullptr;
+  /// Returns when the host's bytes may change, which may be before the device has them.
   void (*from_host)(void* device, const void* host, std::size_t bytes) = nullptr;
 };
 
@@ -27,5 +31,7 @@ struct RegisterBackend {
 const Backend& backend(Device device);
 /// "cpu, emu": the devices that can be used.
 std::string available_devices();
+/// "cpu, emu, cuda (NVIDIA H100, compute capability 9.0, 79 GiB)".
+std::string described_devices();
 
 }  // namespace tsr

@@ -35,13 +35,23 @@ const Backend& backend(Device device) {
   return backends()[static_cast<int>(device)];
 }
 
-std::string available_devices() {
+namespace {
+
+std::string devices(bool described) {
   std::string result;
-  for (int i = 0; i < kDeviceCount; ++i)
-    if (why_unavailable(static_cast<Device>(i)).empty())
-      result += text(result.empty() ? "" : ", ", kNames[i]);
+  for (int i = 0; i < kDeviceCount; ++i) {
+    if (!why_unavailable(static_cast<Device>(i)).empty()) continue;
+    result += text(result.empty() ? "" : ", ", kNames[i]);
+    if (described && backends()[i].description != nullptr)
+      result += text(" (", backends()[i].description(), ")");
+  }
   return result;
 }
+
+}  // namespace
+
+std::string available_devices() { return devices(false); }
+std::string described_devices() { return devices(true); }
 
 std::string_view name_of(Device device) { return kNames[static_cast<int>(device)]; }
 

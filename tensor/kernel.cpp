@@ -18,14 +18,19 @@ KernelSlot::KernelSlot(const char* name, bool widens) : name_(name), widens_(wid
 
 const std::vector<KernelSlot*>& KernelSlot::all() { return slots(); }
 
-void KernelSlot::add(Device device, DType dtype, Erased function, const char* variant) {
+void KernelSlot::add(Device device, DType dtype, Erased function, const char* variant, Standing standing) {
   variants_.push_back({device, dtype, function, variant});
   Erased& entry = table_[index(device, dtype)];
-  if (entry == nullptr) entry = function;
+  if (entry == nullptr && standing == Standing::standard) entry = function;
 }
 
 bool KernelSlot::has(Device device) const {
   return std::ranges::any_of(variants_, [&](const Variant& v) { return v.device == device; });
+}
+
+bool KernelSlot::has_variant(Device device, std::string_view variant) const {
+  return std::ranges::any_of(variants_,
+                             [&](const Variant& v) { return v.device == device && v.name == variant; });
 }
 
 void KernelSlot::choose(Device device, std::string_view variant) {
@@ -36,6 +41,16 @@ void KernelSlot::choose(Device device, std::string_view variant) {
     found = true;
   }
   TSR_CHECK(found, name_, ": no variant '", variant, "' on ", device);
+}
+
+void choose_variant(Device device, std::string_view variant) {
+  bool found = false;
+  for (KernelSlot* slot : KernelSlot::all()) {
+    if (!slot->has_variant(device, variant)) continue;
+    slot->choose(device, variant);
+    found = true;
+  }
+  TSR_CHECK(found, "no kernel has a variant '", variant, "' on ", device);
 }
 
 std::string KernelSlot::available() const {

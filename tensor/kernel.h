@@ -2,6 +2,7 @@
 // Kernel: a slot that holds one function a device and dtype, looked up at the call.
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "tensor/widening.h"
 
 namespace tsr {
+
+/// Whether a variant is called as long as no other is chosen.
+enum class Standing : std::uint8_t { standard, alternative };
 
 /// The part of a slot that doesn't depend on its signature: its name and who is registered.
 class KernelSlot {
@@ -27,8 +31,9 @@ class KernelSlot {
   bool has(Device device) const;
   /// "cpu float32, float64".
   std::string available() const;
+  bool has_variant(Device device, std::string_view variant) const;
   /// Makes the named variant of each of its dtypes the one that is called on this device; throws Error when
-  /// there is no such variant.
+  /// there is no such variant. Not while another thread calls the slot.
   void choose(Device device, std::string_view variant);
 
   /// Every slot of the program.
@@ -36,7 +41,7 @@ class KernelSlot {
 
  protected:
   using Erased = void (*)();
-  void add(Device device, DType dtype, Erased function, const char* variant);
+  void add(Device device, DType dtype, Erased function, const char* variant, Standing standing);
   Erased find(Device device, DType dtype) const { return table_[index(device, dtype)]; }
   bool widens(Device device, DType dtype) const {
     return widens_ && device == Device::cpu && is_low_precision(dtype) && table_[index(device, float32)];
@@ -60,6 +65,10 @@ class KernelSlot {
   std::vector<Variant> variants_;
 };
 
+/// Chooses the named variant in every slot that has it on this device: "library" or "handwritten" for matrix
+/// products and convolutions of a CUDA device (cuda/variants.h). Throws Error when no slot has it.
+void choose_variant(Device device, std::string_view variant);
+
 template <class Signature>
 class Kernel;
 
@@ -79,9 +88,10 @@ class Kernel<void(Context&, View, Args...)> : public KernelSlot {
   explicit Kernel(const char* name, Locality locality = Locality::whole)
       : KernelSlot(name, kHasResults), locality_(locality) {}
 
-  /// The first variant registered for a device and dtype is the default.
-  void add(Device device, DType dtype, Function function, const char* variant = "default") {
-    KernelSlot::add(device, dtype, reinterpret_cast<Erased>(function), variant);
+  /// Of the standard variants of a device and dtype the first registered is called.
+  void add(Device device, DType dtype, Function function, const char* variant = "default",
+           Standing standing = Standing::standard) {
+    KernelSlot::add(device, dtype, reinterpret_cast<Erased>(function), variant, standing);
   }
   void operator()(Context& context, View first, Plain<Args>... rest) const {
     if (const Erased own = find(context.device(), first.dtype)) [[likely]]
@@ -145,8 +155,9 @@ struct Pointwise : Slot {
 template <class... Types>
 struct Register {
   template <class Slot, class Pick>
-  Register(Slot& slot, Device device, Pick pick, const char* variant = "default") {
-    (slot.add(device, dtype_of<Types>, pick(Types{}), variant), ...);
+  Register(Slot& slot, Device device, Pick pick, const char* variant = "default",
+           Standing standing = Standing::standard) {
+    (slot.add(device, dtype_of<Types>, pick(Types{}), variant, standing), ...);
   }
 };
 

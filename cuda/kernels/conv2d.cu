@@ -7,6 +7,7 @@
 #include "cuda/elements.h"
 #include "cuda/mma_gemm.h"
 #include "cuda/sgemm.h"
+#include "cuda/variants.h"
 #include "tensor/kernels.h"
 
 namespace tsr::TSR_BACKEND {
@@ -299,9 +300,9 @@ void backward_weight(Context& context, View grad, View x, View grad_weight, cons
   launch_elements<add_portions_kernel<T>>(count, partial, shape.splits, grad_weight.as<T>());
 }
 
-TSR_DEVICE_KERNEL(conv2d_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(conv2d_bwd_input, backward_input, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(conv2d_bwd_weight, backward_weight, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, conv2d_fwd, forward, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, conv2d_bwd_input, backward_input, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, conv2d_bwd_weight, backward_weight, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

@@ -3,6 +3,7 @@
 
 #include "cuda/mma_gemm.h"
 #include "cuda/sgemm.h"
+#include "cuda/variants.h"
 #include "tensor/kernels.h"
 #include "tensor/strided.h"
 
@@ -100,11 +101,11 @@ struct Products {
   }
 };
 
-TSR_DEVICE_KERNEL(matmul_fwd, Products<CudaCores>::matmul, float);
-TSR_DEVICE_KERNEL(matmul_fwd, Products<TensorCores>::matmul, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, matmul_fwd, Products<CudaCores>::matmul, float);
+TSR_VARIANT_KERNEL(kHandwritten, matmul_fwd, Products<TensorCores>::matmul, BFloat16, Float16);
 TSR_DEVICE_VARIANT(matmul_fwd, "tf32", Products<TensorCores>::matmul, float);
-TSR_DEVICE_KERNEL(linear_fwd, Products<CudaCores>::linear, float);
-TSR_DEVICE_KERNEL(linear_fwd, Products<TensorCores>::linear, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, linear_fwd, Products<CudaCores>::linear, float);
+TSR_VARIANT_KERNEL(kHandwritten, linear_fwd, Products<TensorCores>::linear, BFloat16, Float16);
 TSR_DEVICE_VARIANT(linear_fwd, "tf32", Products<TensorCores>::linear, float);
 
 }  // namespace

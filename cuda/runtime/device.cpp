@@ -7,20 +7,33 @@
 
 #include "cuda/runtime/check.h"
 #include "cuda/runtime/stream.h"
+#include "cuda/staging.h"
 #include "tensor/backend.h"
 #include "tensor/error.h"
 
 namespace tsr::cuda {
 namespace {
 
+constexpr int kOldest = 8;  // compute capability: what the kernels are compiled for
+
 std::string unavailable() {
-  static const std::string reason = [] {
-    int count = 0;
+  static const std::string reason = []() -> std::string {
+    int count = 0, major = 0;
     const bool found = cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
     cudaGetLastError();
-    return std::string(found ? "" : "no device");
+    if (!found) return "no device";
+    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "cudaDeviceGetAttribute");
+    return major >= kOldest ? ""
+                            : text("the device has compute capability ", major, ".x; need ", kOldest, ".0");
   }();
   return reason;
+}
+
+std::string description() {
+  cudaDeviceProp device{};
+  check(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
+  return text(device.name, ", compute capability ", device.major, '.', device.minor, ", ",
+              device.totalGlobalMem >> 30, " GiB");
 }
 
 /// The driver's stream-ordered pool, told to keep what is freed. What one stream frees is reused by it
@@ -88,15 +101,30 @@ class PoolAllocator final : public Allocator {
   MemoryStats stats_;
 };
 
-void copy(void* to, const void* from, std::size_t bytes) {
-  copy_async(to, from, bytes, current_stream());
+struct Transfer {
+  using Stream = cuda::Stream;
+  using Event = cuda::Event;
+  static void* pinned_memory(std::size_t bytes) { return cuda::pinned_memory(bytes); }
+  static void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
+    cuda::copy_async(to, from, bytes, stream);
+  }
+};
+
+void download(void* host, const void* device, std::size_t bytes) {
+  copy_async(host, device, bytes, current_stream());
   current_stream().synchronize();
+}
+
+void upload(void* device, const void* host, std::size_t bytes) {
+  static auto* staging = new Staging<Transfer>;  // outlives every stream
+  staging->upload(device, host, bytes, current_stream());
 }
 
 const RegisterBackend registered(Device::cuda, {.memory = new PoolAllocator,
                                                 .unavailable = &unavailable,
-                                                .to_host = &copy,
-                                                .from_host = &copy});
+                                                .description = &description,
+                                                .to_host = &download,
+                                                .from_host = &upload});
 
 }  // namespace
 }  // namespace tsr::cuda

@@ -42,6 +42,7 @@ struct Launchable<kernel> {
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = stream.handle();
     check(cudaLaunchKernelEx(&config, kernel, parameters...), kernel_name<kernel>());
+    stream.queued(kernel_name<kernel>());
   }
 };
 

@@ -13,7 +13,10 @@ void check(cudaError_t code, std::string_view what) {
 
 Stream::Stream() { check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "cudaStreamCreate"); }
 Stream::~Stream() { cudaStreamDestroy(handle_); }
-void Stream::synchronize() { check(cudaStreamSynchronize(handle_), "cudaStreamSynchronize"); }
+void Stream::synchronize() { check_behind(cudaStreamSynchronize(handle_), "cudaStreamSynchronize"); }
+void Stream::check_behind(cudaError_t code, const char* call) const {
+  if (code != cudaSuccess) check(code, text(call, " behind ", last_));
+}
 
 void Event::record(Stream& stream) {
   cudaEvent_t event = nullptr;
@@ -31,7 +34,14 @@ void Event::synchronize() const {
 }
 
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream.handle()), "cudaMemcpyAsync");
+  stream.check_behind(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream.handle()),
+                      "cudaMemcpyAsync");
+}
+
+void* pinned_memory(std::size_t bytes) {
+  void* memory = nullptr;
+  check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "cudaHostAlloc");
+  return memory;
 }
 
 }  // namespace tsr::cuda

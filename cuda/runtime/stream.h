@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cuda_runtime_api.h>
 #include <memory>
+#include <string_view>
 
 #include "cuda/current_stream.h"
 
@@ -17,12 +18,18 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  /// Returns when everything queued so far has run; throws Error for a kernel that failed.
+  /// Returns when everything queued so far has run; throws Error for a kernel that failed, which names the
+  /// last one queued: that one or one before it.
   void synchronize();
   cudaStream_t handle() const { return handle_; }
+  /// Notes a kernel's name, which must last.
+  void queued(std::string_view kernel) { last_ = kernel; }
+  /// check(), of a call that may report what queued kernels did.
+  void check_behind(cudaError_t code, const char* call) const;
 
  private:
   cudaStream_t handle_ = nullptr;
+  std::string_view last_ = "no kernel";
 };
 
 /// A mark in a stream. Copies are the same event.
@@ -43,7 +50,11 @@ class Event {
 inline Stream& current_stream() { return stream_of_thread<Stream>(); }
 using StreamScope = StreamScopeOf<Stream>;
 
-/// Queues a copy between host and device, or on the device; `from` must hold until it has run.
+/// Queues a copy between host and device, or on the device; `from` must hold until it has run. With host
+/// memory that isn't pinned it may wait.
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream);
+
+/// Page-locked host memory, which the device copies to and from by itself; never freed.
+void* pinned_memory(std::size_t bytes);
 
 }  // namespace tsr::cuda

@@ -81,6 +81,7 @@ TEST_CASE("unknown names and settings") {
        {pretrain({"--set", "temperature=hot"}), "setting temperature=hot: not a number"},
        {pretrain({"--set", "flip=2"}), "setting flip=2: outside 0 to 1"},
        {pretrain({"--set", "self_mask=yes"}), "setting self_mask=yes: write true or false"},
+       {pretrain({"--set", "doors=cublas"}), "setting doors=cublas: choose one of library handwritten"},
        {pretrain({"--set", "stem=big"}), "setting stem=big: choose one of imagenet cifar small"},
        {pretrain({"--arch", "vit_mini", "--set", "stem=cifar"}),
         "setting stem=cifar: choose one of patch frozen conv"},

@@ -33,51 +33,86 @@ std::vector<double> losses(const std::filesystem::path& run) {
   return result;
 }
 
+/// Launches so far of the kernels whose names contain these words.
+std::vector<std::size_t> launches(const std::vector<std::string>& kernels) {
+  std::vector<std::size_t> counts;
+  counts.reserve(kernels.size());
+  for (const std::string& kernel : kernels) counts.push_back(emu::launch_count(kernel));
+  return counts;
+}
+
+class Runs {
+ public:
+  std::vector<double> losses_of(const std::string& name, const std::string& device,
+                                const char* doors = nullptr) {
+    PretrainOptions options;
+    options.config = tiny_run(device);
+    if (doors != nullptr) options.config.settings.set("doors", doors);
+    options.out = scratch_.path() / name;
+    options.quiet = true;
+    pretrain(std::move(options));
+    return losses(scratch_.path() / name);
+  }
+  /// The losses are the CPU's; each of `kernels` ran in every step, none of `others` at all.
+  void check_on_emu(const std::string& name, const char* doors, const std::vector<std::string>& kernels,
+                    const std::vector<std::string>& others) {
+    const std::vector<double> host = losses_of(name + " host", "cpu");
+    const auto before = launches(kernels), before_others = launches(others);
+    const std::vector<double> device = losses_of(name, "emu", doors);
+    const auto after = launches(kernels), after_others = launches(others);
+    for (std::size_t i = 0; i < kernels.size(); ++i) {
+      INFO(kernels[i]);
+      CHECK(after[i] - before[i] >= 10);
+    }
+    CHECK(after_others == before_others);
+    REQUIRE(host.size() == 10);
+    REQUIRE(device.size() == 10);
+    for (std::size_t step = 0; step < 10; ++step) {
+      INFO("step ", step);
+      CHECK(std::abs(device[step] - host[step]) < 1e-4);
+    }
+  }
+  /// Whether two runs left the same.
+  void check_same(const std::string& a, const std::string& b) const {
+    for (const char* file : {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl"})
+      CHECK((read_text(scratch_.path() / a / file) == read_text(scratch_.path() / b / file)));
+  }
+  nlohmann::json config(const std::string& name) const {
+    return nlohmann::json::parse(read_text(scratch_.path() / name / "config.json"));
+  }
+
+ private:
+  ScratchFolder scratch_;
+};
+
+const std::vector<std::string> kProducts{"ForwardPatches", "Readers", "WeightPatches", "add_portions_kernel",
+                                         "Left<float>"},
+    kStandIns{"gemm_stand_in_kernel<float>", "convolution_forward_stand_in_kernel<float>",
+              "convolution_backward_data_stand_in_kernel<float>",
+              "convolution_backward_filter_stand_in_kernel<float>"},
+    kRest{"batch_norm_",      "l2_normalize_kernel",    "cross_entropy_kernel", "cross_entropy_bwd_kernel",
+          "pointwise_kernel", "column_portions_kernel", "lars_squares_kernel",  "lars_step_kernel"};
+
+std::vector<std::string> with_the_rest(std::vector<std::string> kernels) {
+  kernels.insert(kernels.end(), kRest.begin(), kRest.end());
+  return kernels;
+}
+
 }  // namespace
 
 TEST_CASE("pre-training on emu has the host's losses, its own kernels, and the same bytes twice") {
-  const ScratchFolder scratch;
-  const auto run = [&](const std::string& name, const std::string& device) {
-    PretrainOptions options;
-    options.config = tiny_run(device);
-    options.out = scratch.path() / name;
-    options.quiet = true;
-    pretrain(std::move(options));
-    return losses(scratch.path() / name);
-  };
-  const std::vector<double> host = run("host", "cpu");
-  REQUIRE(host.size() == 10);
+  Runs runs;
+  runs.check_on_emu("handwritten", nullptr, with_the_rest(kProducts), kStandIns);
+  runs.losses_of("again", "emu", "handwritten");
+  runs.check_same("handwritten", "again");
+  CHECK(runs.config("handwritten").at("settings").at("doors") == "handwritten");
+}
 
-  const std::vector<std::string> kernels{"ForwardPatches",
-                                         "Readers",
-                                         "WeightPatches",
-                                         "add_portions_kernel",  // convolution
-                                         "batch_norm_",
-                                         "Left<float>",
-                                         "l2_normalize_kernel",
-                                         "cross_entropy_kernel",
-                                         "cross_entropy_bwd_kernel",
-                                         "pointwise_kernel",
-                                         "column_portions_kernel",
-                                         "lars_squares_kernel",
-                                         "lars_step_kernel"};
-  std::vector<std::size_t> before;
-  before.reserve(kernels.size());
-  for (const std::string& kernel : kernels) before.push_back(emu::launch_count(kernel));
-  const std::vector<double> device = run("device", "emu");
-  for (std::size_t i = 0; i < kernels.size(); ++i) {
-    INFO(kernels[i]);
-    CHECK(emu::launch_count(kernels[i]) - before[i] >= 10);
-  }
-  REQUIRE(device.size() == 10);
-  for (std::size_t step = 0; step < 10; ++step) {
-    INFO("step ", step);
-    CHECK(std::abs(device[step] - host[step]) < 1e-4);
-  }
-
-  run("again", "emu");
-  for (const char* file : {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl"})
-    CHECK((read_text(scratch.path() / "device" / file) == read_text(scratch.path() / "again" / file)));
+TEST_CASE("pre-training on emu through the doors of cuBLAS and cuDNN has the host's losses") {
+  Runs runs;
+  runs.check_on_emu("library", "library", with_the_rest(kStandIns), kProducts);
+  CHECK(runs.config("library").at("settings").at("doors") == "library");
+  CHECK(!runs.config("library host").at("settings").contains("doors"));
 }
 
 }  // namespace tsr::test

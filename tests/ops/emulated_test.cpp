@@ -1,14 +1,31 @@
 // The handwritten CUDA kernels, run by the emulator: every slot has one, and every OpCase gives its
 // reference's values.
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <iostream>
 
 #include "autograd/ops.h"
+#include "cuda/emulator/grid.h"
 #include "tensor/kernels.h"
 #include "tests/ops/op_check.h"
 
 namespace tsr::test {
 namespace {
+
+/// What stands in for cuBLAS and cuDNN, until its end.
+class ThroughDoors {
+ public:
+  ThroughDoors() { choose_variant(Device::emu, "library"); }
+  ~ThroughDoors() { choose_variant(Device::emu, "handwritten"); }
+  ThroughDoors(const ThroughDoors&) = delete;
+  ThroughDoors& operator=(const ThroughDoors&) = delete;
+};
+
+bool has_door(const OpCase& op_case) {
+  return std::ranges::any_of(KernelSlot::all(), [&](const KernelSlot* slot) {
+    return slot->has_variant(Device::emu, "library") && std::ranges::count(op_case.kernels, slot->name()) > 0;
+  });
+}
 
 TEST_CASE("every op gives its reference's values on emu") {
   for (const OpCase& op_case : all_cases()) {
@@ -39,6 +56,29 @@ TEST_CASE("every op with low precision is as good on emu as on the host") {
   }
   std::cout << run << " cases ran on emu in bfloat16 and float16\n";
   CHECK(run >= 597);
+}
+
+TEST_CASE("products and convolutions through the doors are as good on emu as by hand") {
+  const ThroughDoors through_doors;
+  const auto launches = [] { return emu::launch_count("stand_in_kernel"); };
+  const std::size_t before = emu::launch_count("gemm_tile_kernel");
+  int run = 0;
+  for (const OpCase& op_case : all_cases()) {
+    if (!has_door(op_case)) continue;
+    ++run;
+    const std::size_t launched = launches();
+    for (const std::string& failure : check_values_on(op_case, Device::emu)) FAIL_CHECK(failure);
+    const bool empty = std::ranges::all_of(op_case.variants, [](const Variant& v) {
+      return std::ranges::any_of(v.inputs, [](const Input& input) { return input.shape.numel() == 0; });
+    });
+    CHECK_MESSAGE((empty || launches() > launched), op_case.name, " did not go through a door");
+    if (op_case.differentiable != Differentiable::no)
+      for (const std::string& failure : check_gradients_on(op_case, Device::emu)) FAIL_CHECK(failure);
+    for (const std::string& failure : check_low_precision(op_case, Device::emu)) FAIL_CHECK(failure);
+  }
+  std::cout << run << " cases went through the doors on emu\n";
+  CHECK(run >= 90);
+  CHECK(emu::launch_count("gemm_tile_kernel") == before);
 }
 
 TEST_CASE("every slot has its handwritten kernels") {
