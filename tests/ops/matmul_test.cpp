@@ -139,7 +139,7 @@ TEST_CASE("matmul names the sizes that differ and the transpose that would fit")
 /// Float32 goes through these variants while one lives.
 struct Tf32OnEmu {
   Tf32OnEmu() { choose("tf32"); }
-  ~Tf32OnEmu() { choose("default"); }
+  ~Tf32OnEmu() { choose("handwritten"); }
   static void choose(const char* variant) {
     for (KernelSlot* slot : {static_cast<KernelSlot*>(&matmul_fwd), static_cast<KernelSlot*>(&linear_fwd)})
       slot->choose(Device::emu, variant);
