@@ -98,6 +98,7 @@ void declare(CLI::App& app) {
   add_pretrain_command(app);
   add_replay_command(app);
   add_embed_command(app);
+  add_attend_command(app);
   add_eval_command(app);
   add_demo_command(app);
   add_info_command(app);

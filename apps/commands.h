@@ -10,6 +10,7 @@ namespace tsr {
 void add_pretrain_command(CLI::App& app);
 void add_replay_command(CLI::App& app);
 void add_embed_command(CLI::App& app);
+void add_attend_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_info_command(CLI::App& app);

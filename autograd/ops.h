@@ -368,6 +368,29 @@ Tensor dropout(const Tensor& x, double p, Generator& generator, bool training = 
 /// The same for whole samples x[i]: stochastic depth. (Huang et al. 2016.)
 Tensor drop_path(const Tensor& x, double p, Generator& generator, bool training = true);
 
+// ---- attention (autograd/ops/attention.cpp): q [N, heads, n, head_dim], k and v [N, heads, m, head_dim]
+// ----
+struct AttentionOptions {
+  std::optional<double> scale = {};  ///< 1/√head_dim unless given
+  bool causal = false;               ///< query i sees keys 0 … i + m - n alone: the last query sees all
+  Tensor bias = {};                  ///< added to the scores, broadcasting to [N, heads, n, m]; -inf hides
+  Tensor key_mask = {};              ///< bool [N, m]: false for keys that are padding
+  double dropout = 0;                ///< share of the weights that are dropped; needs a generator
+  Generator* generator = nullptr;
+};
+struct AttentionResult {
+  Tensor y;            ///< [N, heads, n, head_dim]
+  Tensor log_sum_exp;  ///< [N, heads, n], of each query's scores; carries no gradient
+};
+/// dropout(softmax(scale·q·kᵀ + bias))·v over the keys that a query sees; 0 where it sees none. Memory is
+/// linear in n and m; a bias that wants a gradient costs one of [N, heads, n, m]. Differentiable once.
+/// (Vaswani et al. 2017, equation 1; Dao et al., "FlashAttention", 2022.)
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
+/// The same, with what merges attention to several sets of keys: log Σ exp of the scores, float32 for low
+/// precision, -inf for a query that sees no key.
+AttentionResult attention_with_log_sum_exp(const Tensor& q, const Tensor& k, const Tensor& v,
+                                           const AttentionOptions& options = {});
+
 // ---- losses (autograd/ops/cross_entropy.cpp, loss.cpp) ----
 /// batch_mean: the sum divided by the size of axis 0.
 enum class Reduction { mean, sum, none, batch_mean };

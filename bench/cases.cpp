@@ -6,6 +6,7 @@
 
 #include "autograd/ops.h"
 #include "nn/optim.h"
+#include "nn/vit.h"
 #include "ssl/encoders.h"
 #include "ssl/method.h"
 #include "tensor/kernels.h"
@@ -176,6 +177,44 @@ Case cdist_case() {
                           [](const Tensors& x) { return cdist(x[0], x[1]); });
 }
 
+/// 24 heads of size 64 that attend to themselves. The work is the products': 2 forward, 5 backward.
+Case attention_case(std::int64_t tokens, bool backward) {
+  const Shape shape{8, 3, tokens, 64};
+  return {.name = text("attention_", backward ? "fwdbwd_" : "fwd_", tokens),
+          .work = (backward ? 7 : 2) * 2.0 * 24 * 64 * static_cast<double>(tokens * tokens),
+          .unit = "flop",
+          .prepare = [=]() -> Body {
+            Tensors heads;
+            for (const std::uint64_t seed : {1, 2, 3})
+              heads.push_back(draw(shape, seed).requires_grad_(backward));
+            return [=, upstream = draw(shape, 4)] {
+              const Tensor y = attention(heads[0], heads[1], heads[2]);
+              if (backward) grad(y, heads, upstream);
+            };
+          }};
+}
+
+/// A classifier's training step: ViT-Tiny/16 on 16 images of 224 x 224.
+struct VitStep {
+  ViT network{{.dim = 192, .heads = 3, .classes = 1000}};
+  Sgd optimizer = Sgd({{.parameters = named_parameters(network), .weight_decay = 1e-4}});
+  Tensor images = draw({16, 224, 224, 3}, 1), labels = random_indices({16}, 1000);
+
+  void run() {
+    optimizer.zero_grad();
+    const Tensor loss = cross_entropy(network(images), labels);
+    loss.backward();
+    optimizer.step(0.01);
+    loss.item();
+  }
+};
+
+Case vit_step() {
+  return {.name = "vit_tiny_step", .work = 0, .unit = "", .prepare = []() -> Body {
+            return [step = std::make_shared<VitStep>()] { step->run(); };
+          }};
+}
+
 /// A SimCLR model with its optimiser, and one batch of two views.
 struct SimClrStep {
   Settings settings;
@@ -253,6 +292,9 @@ std::vector<Case> all_cases() {
   for (const Case& each : {layer_norm_case(), group_norm_case(), cross_entropy_case(), embedding_case(),
                            dropout_case(), cdist_case()})
     cases.push_back(each);
+  for (const bool backward : {false, true})
+    for (const std::int64_t tokens : {197, 1024}) cases.push_back(attention_case(tokens, backward));
+  cases.push_back(vit_step());
   cases.push_back(simclr_step());
   cases.push_back(tape());
   std::set<std::string> seen;

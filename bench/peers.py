@@ -29,6 +29,10 @@ Cases (float32, eager, images in channels_last):
     batch_norm_relu_fwd_64x32  batch norm in training, then relu in place: 256 images, 64 channels, 32 x 32 pixels
     batch_norm_relu_fwdbwd_64x32
                                the same forward, then the gradients of images, weight and bias
+    attention_fwd_N            scaled_dot_product_attention, batch 8, 3 heads of size 64, N = 197 or 1024 tokens
+    attention_fwdbwd_N         the same forward, then the gradients of queries, keys and values
+    vit_tiny_step              a training step of ViT-Tiny/16 (192 wide, 12 deep, 3 heads) on 16 images of 224 x 224: forward,
+                               cross-entropy of 1000 classes, backward, and SGD with momentum 0.9 and weight decay 1e-4
     simclr_resnet18_step       a whole SimCLR training step: 128 samples of 32 x 32, two views each (256 images through
                                ResNet-18 with a 3x3 stem of stride 1 and no max-pool, width 64; projector 512 - 512 - 128
                                with batch norm after both layers; NT-Xent at 0.5), backward, and SGD with momentum 0.9 and
@@ -125,6 +129,35 @@ def batch_norm_relu(backward):
             return forward()
 
     return (lambda: torch.autograd.grad(forward(), (images, weight, bias), grad)) if backward else forward_without_tape
+
+
+def attention(tokens, backward):
+    heads = [torch.randn(8, 3, tokens, 64, requires_grad=backward) for _ in range(3)]
+    upstream = torch.randn(8, 3, tokens, 64)
+
+    def forward():
+        with torch.no_grad():
+            return functional.scaled_dot_product_attention(*heads)
+
+    def forward_backward():
+        return torch.autograd.grad(functional.scaled_dot_product_attention(*heads), heads, upstream)
+
+    return forward_backward if backward else forward
+
+
+def vit_step():
+    model = torchvision.models.VisionTransformer(224, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768)
+    optimizer = torch.optim.SGD(model.train().parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    images, labels = torch.randn(16, 3, 224, 224), torch.randint(1000, (16,))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
 
 
 def nt_xent(projection, temperature):
@@ -248,8 +281,11 @@ def make_cases():
         cases[f"resize2x_64x56_{kind}"] = lambda b=backward: of_images(resize_twice, (32, 64, 56, 56), b)
     for kind, backward in (("fwd", False), ("fwdbwd", True)):
         cases[f"batch_norm_relu_{kind}_64x32"] = lambda b=backward: batch_norm_relu(b)
+        for tokens in (197, 1024):
+            cases[f"attention_{kind}_{tokens}"] = lambda t=tokens, b=backward: attention(t, b)
     cases |= {f"sum_axis_{axis}": lambda a=axis: sum_axis(a) for axis in (0, 1)}
-    return cases | op_cases() | norm_and_loss_cases() | {"simclr_resnet18_step": simclr_step, "tape_1000_muls": tape}
+    return cases | op_cases() | norm_and_loss_cases() | {"vit_tiny_step": vit_step, "simclr_resnet18_step": simclr_step,
+                                                         "tape_1000_muls": tape}
 
 
 def make_gpu_cases():

@@ -6,8 +6,11 @@
 // Beside plain CUDA C++ it uses
 //   SHARED(type, name, [n][m])        a shared variable
 //   DYN_SHARED(name)                  the launch's dynamic shared memory, as bytes, 128-byte aligned
+//   UNROLL                            before a loop whose index picks registers: nvcc unrolls it
 //   launch<kernel>({.grid, .block, .shared_bytes}, stream, arguments…)
 //   TSR_DEVICE_KERNEL(slot, function template, types…)    registers function<T> for each type
+//   TSR_DEVICE_VARIANT(slot, name, function template, types…)    the same as a variant, for
+//   KernelSlot::choose
 // and never <<<>>>, __shared__ or inline PTX outside cuda/ptx.h.
 
 #include <cstdint>
@@ -27,3 +30,7 @@
 #define TSR_DEVICE_KERNEL(slot, function, ...)                                      \
   static const ::tsr::Register<__VA_ARGS__> TSR_JOIN(register_##slot##_, __LINE__)( \
       slot, ::tsr::Device::TSR_BACKEND, [](auto type) { return &function<decltype(type)>; })
+#define TSR_DEVICE_VARIANT(slot, name, function, ...)                                              \
+  static const ::tsr::Register<__VA_ARGS__> TSR_JOIN(register_##slot##_, __LINE__)(                \
+      slot, ::tsr::Device::TSR_BACKEND, [](auto type) { return &function<decltype(type)>; }, name, \
+      ::tsr::Standing::alternative)

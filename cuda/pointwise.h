@@ -18,7 +18,7 @@ struct alignas(sizeof(T) * kPack < 16 ? sizeof(T) * kPack : 16) Pack {
   T value[kPack];
 };
 template <class T>
-__device__ inline const Pack<T>& pack_at(const T* x, std::int64_t index) {
+__device__ inline Pack<T> pack_at(const T* x, std::int64_t index) {
   return reinterpret_cast<const Pack<T>*>(x)[index];
 }
 
@@ -44,7 +44,7 @@ __device__ inline void pointwise_pack(const PointwiseArguments<F, Out, In...>& a
                                       const In*... x) {
   if ((i + 1) * kPack <= all.count) {
     Pack<Out> result;
-    const auto compute = [&](const Pack<In>&... operand) {
+    const auto compute = [&](const Pack<In>... operand) {  // by value: loaded as a whole
       for (int k = 0; k < kPack; ++k) result.value[k] = narrow<Out>(all.f(widen(operand.value[k])...));
     };
     compute(pack_at(x, i)...);

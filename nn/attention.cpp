@@ -11,26 +11,12 @@ MultiHeadAttentionOptions checked(const MultiHeadAttentionOptions& o) {
   return o;
 }
 
-void check_heads(const Tensor& q, const Tensor& k) {
-  TSR_CHECK(q.rank() == 4 && k.rank() == 4 && q.size(0) == k.size(0) && q.size(1) == k.size(1) &&
-                q.size(3) == k.size(3),
-            "attention: q ", describe(q), ", k ", describe(k),
-            "; need [N, heads, n, head_dim] and [N, heads, m, head_dim]");
-}
-
 }  // namespace
 
 Tensor attention_weights(const Tensor& q, const Tensor& k) {
-  check_heads(q, k);
   // The scale meets the smaller of the two: q has head_dim numbers a token, the product n.
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
   return softmax(matmul(q * scale, transpose(k)));
-}
-
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v) {
-  check_heads(q, k);
-  TSR_CHECK(v.shape() == k.shape(), "attention: k ", describe(k), " and v ", describe(v), " differ in shape");
-  return matmul(attention_weights(q, k), v);
 }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options)

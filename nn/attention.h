@@ -5,10 +5,7 @@
 
 namespace tsr {
 
-/// softmax(q·kᵀ/√head_dim)·v, each sample and head by itself: q [N, heads, n, head_dim], k and v [N, heads,
-/// m, head_dim] → [N, heads, n, head_dim].
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v);
-/// What attention() weighs v with: [N, heads, n, m], the rows of which add up to 1.
+/// What attention() weighs v with, for pictures: softmax(q·kᵀ/√head_dim), [N, heads, n, m].
 Tensor attention_weights(const Tensor& q, const Tensor& k);
 
 struct MultiHeadAttentionOptions {

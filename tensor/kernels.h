@@ -160,6 +160,27 @@ inline Kernel<void(Context&, View grad, View weight, View grad_x, const Conv2dPa
 inline Kernel<void(Context&, View grad, View x, View grad_weight, const Conv2dParams&)> conv2d_bwd_weight{
     "conv2d_bwd_weight"};
 
+// ---- attention: q, y rows [batch, heads, n, d]; k, v rows [batch, heads, m, d] ----
+struct AttentionParams {
+  double scale = 1;
+  bool causal = false;  ///< query i sees the keys 0 … i + m - n alone
+  double dropout = 0;   ///< weights are 0 with this probability, else divided by 1 - dropout: that of pair
+                        ///< (i, j) by word ((batch·heads + head)·n + i)·m + j of draw `draw` of key `seed`
+  std::uint64_t seed = 0, draw = 0;
+};
+/// With S = scale·q·kᵀ + bias over the keys that a query sees: y = dropout(softmax(S))·v; top = max S and
+/// log_sum = log Σ exp(S - top), dense [batch, heads, n]. bias any [batch, heads, n, m] or absent; key_mask
+/// (bool, any [batch, m] or absent) is false for keys that nobody sees. For a query that sees no key y = 0,
+/// top = -inf, log_sum = 0.
+inline Kernel<void(Context&, View q, View k, View v, View bias, View key_mask, Out y, Out top, Out log_sum,
+                   const AttentionParams&)>
+    attention_fwd{"attention_fwd"};
+/// grad (of y) rows; y, top and log_sum the forward's; grad_q, grad_k, grad_v rows. grad_bias (the gradient
+/// of S) dense [batch, heads, n, m] or absent.
+inline Kernel<void(Context&, View grad, View q, View k, View v, View bias, View key_mask, View y, View top,
+                   View log_sum, Out grad_q, Out grad_k, Out grad_v, Out grad_bias, const AttentionParams&)>
+    attention_bwd{"attention_bwd"};
+
 // ---- batch norm: x dense [rows…, channels]; statistics dense [channels] ----
 /// mean and biased variance over the rows, as Σ and Σ of squared deviations from the chunk's mean, merged in
 /// a fixed order (Chan et al. 1979).

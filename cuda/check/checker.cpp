@@ -4,10 +4,12 @@
 #include <array>
 #include <bit>
 #include <deque>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cuda/check/finding.h"
+#include "cuda/check/profile.h"
 #include "cuda/check/shadow.h"
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/watch.h"
@@ -38,24 +40,40 @@ bool in_arena(const std::byte* p) { return p >= state.arena && p < state.arena +
 bool in_device(const std::byte* p) { return p >= device_begin() && p < device_begin() + kDeviceBytes; }
 
 Thread& thread_at(unsigned number) {
-  if (number >= state.threads.size()) state.threads.resize(number + 1);
+  while (number >= state.threads.size()) {
+    // nobody knows yet what it does before its warp meets
+    state.threads.emplace_back().known[(state.threads.size() - 1) % 32] = 1;
+  }
   return state.threads[number];
 }
+
+// Atomic accesses that no order separates stand together for one, by several threads of the block, or of the
+// launch when its epoch is kNoEpoch.
+constexpr std::uint16_t kSeveral = 0xffff;
+constexpr std::uint32_t kNoEpoch = 0xffffffff;
 
 /// Whether what `before` did is known to have happened before what `now` does.
 bool ordered(const Access& before, const Access& now) {
   if (before.block < state.launch) return true;
   if (before.block != now.block) return false;
   if (before.thread == now.thread || before.epoch < now.epoch) return true;
-  return before.thread / 32 == now.thread / 32 &&
+  return before.thread != kSeveral && before.thread / 32 == now.thread / 32 &&
          before.clock <= thread_at(now.thread).known[before.thread % 32];
 }
 
 [[noreturn]] void report_race(const Access& before, const char* did, const Access& now, bool write) {
-  const std::string who = before.block == now.block ? text("thread ", before.thread)
-                                                    : text("block ", before.block - state.launch);
+  const std::string who = before.thread == kSeveral   ? "another thread"
+                          : before.block == now.block ? text("thread ", before.thread)
+                                                      : text("block ", before.block - state.launch);
   report(now.code, text("race: ", write ? "writes" : "reads", " what ", who, " ", did, " in ",
                         source_of(before.code), ", and nothing orders the two"));
+}
+
+/// An atomic access that follows those of `before` in no order.
+Access join(const Access& before, Access now) {
+  if (before.block != now.block || before.epoch == kNoEpoch) now.epoch = kNoEpoch;
+  now.thread = kSeveral;
+  return now;
 }
 
 void judge(Byte& byte, const Access& now, Kind kind) {
@@ -73,7 +91,7 @@ void judge(Byte& byte, const Access& now, Kind kind) {
   }
   for (const Access& read : byte.reads)
     if (races(read)) report_race(read, "read", now, true);
-  byte.write = now;
+  byte.write = now.atomic && byte.write.atomic && !ordered(byte.write, now) ? join(byte.write, now) : now;
   byte.reads = {};
 }
 
@@ -127,6 +145,7 @@ void access(const void* pointer, std::size_t bytes, std::size_t alignment, Kind 
   const auto* p = static_cast<const std::byte*>(pointer);
   const bool shared = in_arena(p);
   if ((!shared && !in_device(p)) || !Block::current().runs()) return;
+  if (profiling()) return count_access(p, bytes, shared ? Memory::shared : Memory::global, kind, code);
   if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
     report(code, text("misaligned: ", bytes, " bytes at an address that is no multiple of ", alignment));
   const Access now = access_now(code, kind);
@@ -143,7 +162,10 @@ namespace tsr::emu::watch {
 
 using check::state;
 
-void launch_begins() { state.launch = state.block + 1; }
+void launch_begins(std::string_view kernel, std::size_t blocks, std::size_t threads) {
+  state.launch = state.block + 1;
+  if (check::profiling()) check::count_launch(kernel, blocks, threads);
+}
 
 void block_begins(const void* arena, std::size_t bytes) {
   ++state.block;
@@ -153,6 +175,7 @@ void block_begins(const void* arena, std::size_t bytes) {
   state.arena_bytes = bytes;
   state.variables.clear();
   state.threads.clear();
+  if (check::profiling()) check::count_block();
 }
 
 void shared_begins(const void* begin, std::size_t bytes) {
@@ -160,9 +183,13 @@ void shared_begins(const void* begin, std::size_t bytes) {
   state.variables.emplace_back(p, p + bytes);
 }
 
-void barrier_met() { ++state.epoch; }
+void barrier_met(const Site& site) {
+  ++state.epoch;
+  if (check::profiling()) check::count_barrier(site);
+}
 
-void warp_met(unsigned first, unsigned mask) {
+void warp_met(const Site& site, unsigned first, unsigned mask) {
+  if (check::profiling()) return check::count_meeting(site, first, mask);
   std::array<std::uint32_t, 32> all{};
   for (unsigned lanes = mask; lanes != 0; lanes &= lanes - 1) {
     const auto& known = check::thread_at(first + static_cast<unsigned>(std::countr_zero(lanes))).known;
@@ -176,9 +203,10 @@ void warp_met(unsigned first, unsigned mask) {
   }
 }
 
-void copy_issued(void* to, std::size_t bytes) {
+void copy_issued(void* to, std::size_t bytes, const void* from, std::size_t valid) {
   auto* p = static_cast<std::byte*>(to);
   check::access(p, bytes, 1, check::Kind::write, __builtin_return_address(0));
+  check::access(from, valid, 1, check::Kind::read, __builtin_return_address(0));
   const unsigned number = Block::current().thread_number();
   check::thread_at(number).group.emplace_back(p, bytes);
   for (std::size_t i = 0; i < bytes; ++i) {

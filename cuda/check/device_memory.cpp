@@ -1,10 +1,14 @@
 // Device memory of the checking build: out of the host's reach but for launches and transfers.
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <execinfo.h>
 #include <map>
 #include <mutex>
 #include <signal.h>
+#include <string>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <vector>
@@ -24,11 +28,49 @@ std::byte* in_use() {  ///< a byte a byte of device memory: 1 when allocated
   return map;
 }
 
+void protect(int rights) { ::mprotect(device_begin(), kDeviceBytes, rights); }
+
+struct sigaction previous;
+
+/// The host reached for device memory: notes where, and lets it go on.
+void on_fault(int, siginfo_t* info, void* context) {
+  const auto* at = static_cast<const std::byte*>(info->si_addr);
+  if (at < device_begin() || at >= device_begin() + kDeviceBytes) {
+    ::sigaction(SIGSEGV, &previous, nullptr);  // not ours: happens again, and ends as it would have
+    return;
+  }
+  protect(PROT_READ | PROT_WRITE);
+  const auto* machine = static_cast<ucontext_t*>(context);
+  note_host_access(reinterpret_cast<const void*>(machine->uc_mcontext.gregs[REG_RIP]));
+}
+
+/// Again and again, for a test's framework handles signals of its own.
+void handle_faults() {
+  struct sigaction now {};
+  ::sigaction(SIGSEGV, nullptr, &now);
+  if (now.sa_sigaction == &on_fault) return;
+  previous = now;
+  struct sigaction action {};
+  action.sa_sigaction = &on_fault;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  ::sigaction(SIGSEGV, &action, nullptr);
+}
+
+/// What the host touched and nobody asked about is a failure of the program.
+void report_host_accesses() {
+  const std::vector<std::string> findings = take_host_accesses();
+  if (findings.empty()) return;
+  for (const std::string& finding : findings) std::fprintf(stderr, "%s\n", finding.c_str());
+  std::fflush(nullptr);
+  std::_Exit(1);
+}
+
 class DeviceMemory final : public Allocator {
  public:
   void* allocate(std::size_t bytes) override {
     const std::size_t size = std::max<std::size_t>((bytes + kZone - 1) / kZone, 1) * kZone;
     std::lock_guard lock(mutex_);
+    handle_faults();
     std::byte* p = nullptr;
     if (auto& free = free_[size]; !free.empty()) {
       p = free.back();
@@ -64,25 +106,9 @@ class DeviceMemory final : public Allocator {
  private:
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<std::byte*>> free_;
-  std::size_t used_ = 0;
+  std::size_t used_ = kZone;  ///< a zone before the first allocation as well
   MemoryStats stats_;
 };
-
-void protect(int rights) { ::mprotect(device_begin(), kDeviceBytes, rights); }
-
-struct sigaction previous;
-
-/// The host reached for device memory: notes where, and lets it go on.
-void on_fault(int, siginfo_t* info, void* context) {
-  const auto* at = static_cast<const std::byte*>(info->si_addr);
-  if (at < device_begin() || at >= device_begin() + kDeviceBytes) {
-    ::sigaction(SIGSEGV, &previous, nullptr);  // not ours: happens again, and ends as it would have
-    return;
-  }
-  protect(PROT_READ | PROT_WRITE);
-  const auto* machine = static_cast<ucontext_t*>(context);
-  note_host_access(reinterpret_cast<const void*>(machine->uc_mcontext.gregs[REG_RIP]));
-}
 
 std::recursive_mutex& access_mutex() {
   static auto* mutex = new std::recursive_mutex;
@@ -103,10 +129,9 @@ std::byte* device_begin() {
   static std::byte* const begin = [] {
     auto* memory = static_cast<std::byte*>(reserve(kDeviceBytes));
     ::mprotect(memory, kDeviceBytes, PROT_NONE);
-    struct sigaction action {};
-    action.sa_sigaction = &on_fault;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    ::sigaction(SIGSEGV, &action, &previous);
+    void* nothing = nullptr;
+    ::backtrace(&nothing, 1);  // its first call loads a library, which a handler must not
+    std::atexit(&report_host_accesses);
     return memory;
   }();
   return begin;
@@ -128,7 +153,10 @@ DeviceAccess::DeviceAccess() {
   if (check::accesses++ == 0) check::protect(PROT_READ | PROT_WRITE);
 }
 DeviceAccess::~DeviceAccess() {
-  if (--check::accesses == 0) check::protect(PROT_NONE);
+  if (--check::accesses == 0) {
+    check::handle_faults();
+    check::protect(PROT_NONE);
+  }
   check::access_mutex().unlock();
 }
 

@@ -5,11 +5,13 @@
 #include <cstdint>
 
 #include "cuda/check/checker.h"
+#include "cuda/check/profile.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier)
 namespace {
 using tsr::emu::check::access;
 using tsr::emu::check::Kind;
+using tsr::emu::check::profiling;
 }  // namespace
 
 extern "C" {
@@ -40,6 +42,7 @@ void __tsan_func_exit() {}
 void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 void __tsan_atomic_signal_fence(int) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
+// An atomic function loads, and then exchanges: a profile counts that once.
 #define CHANGE(bits, T, name)                                            \
   T __tsan_atomic##bits##_##name(volatile T* p, T x, int) {              \
     access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE); \
@@ -50,26 +53,26 @@ void __tsan_atomic_signal_fence(int) { __atomic_signal_fence(__ATOMIC_SEQ_CST); 
     access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE);                              \
     return __atomic_compare_exchange_n(p, expected, x, weak, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);     \
   }
-#define ATOMIC(bits, T)                                                  \
-  T __tsan_atomic##bits##_load(const volatile T* p, int) {               \
-    access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE); \
-    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                         \
-  }                                                                      \
-  void __tsan_atomic##bits##_store(volatile T* p, T x, int) {            \
-    access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE); \
-    __atomic_store_n(p, x, __ATOMIC_SEQ_CST);                            \
-  }                                                                      \
-  T __tsan_atomic##bits##_exchange(volatile T* p, T x, int) {            \
-    access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE); \
-    return __atomic_exchange_n(p, x, __ATOMIC_SEQ_CST);                  \
-  }                                                                      \
-  EXCHANGE(bits, T, strong, false)                                       \
-  EXCHANGE(bits, T, weak, true)                                          \
-  CHANGE(bits, T, fetch_add)                                             \
-  CHANGE(bits, T, fetch_sub)                                             \
-  CHANGE(bits, T, fetch_and)                                             \
-  CHANGE(bits, T, fetch_or)                                              \
-  CHANGE(bits, T, fetch_xor)                                             \
+#define ATOMIC(bits, T)                                                                    \
+  T __tsan_atomic##bits##_load(const volatile T* p, int) {                                 \
+    if (!profiling()) access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE); \
+    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                           \
+  }                                                                                        \
+  void __tsan_atomic##bits##_store(volatile T* p, T x, int) {                              \
+    access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE);                   \
+    __atomic_store_n(p, x, __ATOMIC_SEQ_CST);                                              \
+  }                                                                                        \
+  T __tsan_atomic##bits##_exchange(volatile T* p, T x, int) {                              \
+    access(const_cast<T*>(p), sizeof(T), sizeof(T), Kind::atomic, CODE);                   \
+    return __atomic_exchange_n(p, x, __ATOMIC_SEQ_CST);                                    \
+  }                                                                                        \
+  EXCHANGE(bits, T, strong, false)                                                         \
+  EXCHANGE(bits, T, weak, true)                                                            \
+  CHANGE(bits, T, fetch_add)                                                               \
+  CHANGE(bits, T, fetch_sub)                                                               \
+  CHANGE(bits, T, fetch_and)                                                               \
+  CHANGE(bits, T, fetch_or)                                                                \
+  CHANGE(bits, T, fetch_xor)                                                               \
   CHANGE(bits, T, fetch_nand)
 ATOMIC(8, std::uint8_t)
 ATOMIC(16, std::uint16_t)

@@ -145,6 +145,7 @@ void Block::run_threads(Fiber& fiber) {
 
 void Block::run_thread(Lane& lane, Fiber& fiber) {
   lane.fiber = &fiber;
+  lane.copies.forget();
   enter(lane);
   try {
     grid_->call(grid_->arguments);
@@ -218,7 +219,7 @@ Block::Votes Block::barrier(const Site& site, bool predicate) {
     wait(site);
     return self.votes;
   }
-  watch::barrier_met();
+  watch::barrier_met(site);
   const Votes votes = std::exchange(barrier_, {}).votes;
   for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane) {
     lane->votes = votes;
@@ -239,7 +240,7 @@ Block::Meeting* Block::arrive(const Site& site, unsigned mask, void* operand) {
                               [&](const Meeting& m) { return m.mask == mask; });
   if (meeting == warp.meetings.end()) {
     meeting = warp.meetings.insert(meeting, Meeting{.mask = mask, .site = site});
-  } else if (meeting->site.call != site.call) {
+  } else if (meeting->site.call != site.call || (site.one_place && !(meeting->site == site))) {
     fail(site, "other lanes of mask ", std::hex, "0x", mask, " are at ", meeting->site.call, ", ",
          describe(meeting->site));
   }

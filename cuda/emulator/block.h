@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "cuda/emulator/copies.h"
 #include "cuda/emulator/fiber.h"
 #include "cuda/emulator/grid.h"
 #include "cuda/emulator/shared_memory.h"
@@ -20,6 +21,7 @@
 namespace tsr::emu {
 
 inline constexpr unsigned kMostThreads = 1024;
+inline constexpr unsigned kWholeWarp = 0xffffffffu;
 
 class Block {
  public:
@@ -33,6 +35,8 @@ class Block {
   SharedMemory& shared() { return shared_; }
   /// Position of the running thread in its warp.
   unsigned lane() const { return lane_->number % 32; }
+  /// Of the running thread.
+  Copies& copies() { return lane_->copies; }
 
   /// What the predicates of all threads come to at a barrier.
   struct Votes {
@@ -47,7 +51,7 @@ class Block {
   void meet(const Site& site, unsigned mask, Operand& operand, Work&& work) {
     if (Meeting* complete = arrive(site, mask, &operand)) {
       work(reinterpret_cast<Operand* const*>(complete->operands.data()));
-      watch::warp_met(lane_->number / 32 * 32, mask);
+      watch::warp_met(site, lane_->number / 32 * 32, mask);
       release(*complete);
     }
   }
@@ -71,6 +75,7 @@ class Block {
     const Site* waits_at = nullptr;
     unsigned active = 0;  ///< what active_mask tells it
     Votes votes;
+    Copies copies;
   };
   struct Meeting {
     unsigned mask = 0, here = 0;

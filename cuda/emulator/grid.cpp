@@ -67,7 +67,9 @@ void run_grid(const Grid& grid) {
   constexpr std::int64_t kChunks = 64;  // enough to share out evenly, few enough to cost nothing
   const std::int64_t grain = watch::kOneBlockAtATime ? total : (total + kChunks - 1) / kChunks;
   const watch::DeviceAccess access;
-  watch::launch_begins();
+  const dim3& block = grid.shape.block;
+  watch::launch_begins(grid.kernel, static_cast<std::size_t>(total),
+                       std::size_t{block.x} * block.y * block.z);
   parallel_for(total, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const uint3 index{static_cast<unsigned>(i % blocks.x), static_cast<unsigned>(i / blocks.x % blocks.y),

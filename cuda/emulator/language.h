@@ -24,6 +24,7 @@
   auto& name = ::tsr::emu::shared_variable<::std::type_identity_t<type extent>>([] {}, #name)
 /// The dynamic shared memory of the launch, as bytes.
 #define DYN_SHARED(name) ::std::byte* const name = ::tsr::emu::Block::current().shared().dynamic()
+#define UNROLL
 
 namespace tsr::emu {
 

@@ -23,6 +23,11 @@ class SharedMemory {
   std::byte* dynamic() { return arena_.get(); }
   /// The variable declared at `key`, the same for every thread of the block.
   void* variable(const void* key, const char* name, std::size_t bytes, std::size_t alignment);
+  /// Whether [p, p + bytes) lies in what the block has of the arena.
+  bool holds(const void* p, std::size_t bytes) const {
+    const auto* begin = static_cast<const std::byte*>(p);
+    return begin >= arena_.get() && begin + bytes <= arena_.get() + used_;
+  }
   /// Reports a write between the variables, or behind the last one.
   void check_red_zones() const;
 

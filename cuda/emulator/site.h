@@ -20,9 +20,18 @@ struct Site {
   const char* call = "";  ///< the built-in: "__syncthreads"
   const char* file = "";
   unsigned line = 0;
+  int instructions = 1;    ///< of a GPU that a meeting there stands for
+  bool one_place = false;  ///< lanes that meet there must all have come to this file and line
 
   Site() = default;
   Site(const char* call, const Here& at) : call(call), file(at.file), line(at.line) {}
+  /// Of an instruction that PTX calls .aligned: the whole warp executes the same one.
+  static Site of_warp(const char* call, const Here& at, int instructions = 1) {
+    Site site(call, at);
+    site.one_place = true;
+    site.instructions = instructions;
+    return site;
+  }
   bool operator==(const Site& other) const {
     return call == other.call && file == other.file && line == other.line;
   }

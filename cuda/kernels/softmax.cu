@@ -4,6 +4,7 @@
 #include "cuda/mixed.h"
 #include "cuda/rows.h"
 #include "tensor/kernels.h"
+#include "tensor/online_softmax.h"
 
 namespace tsr::TSR_BACKEND {
 namespace {
@@ -12,12 +13,14 @@ struct RowStatistics {
   float maximum, sum;  ///< of exp(x - maximum)
 };
 
+/// The row is read once: each thread keeps the state of its own elements, which are merged.
 template <class T>
 __device__ RowStatistics row_statistics(const T* row, std::int64_t n) {
-  RowStatistics result;
-  result.maximum = reduce_over(n, Max{}, [&](std::int64_t i) { return widen(row[i]); });
-  result.sum = reduce_over(n, Sum{}, [&](std::int64_t i) { return expf(widen(row[i]) - result.maximum); });
-  return result;
+  OnlineSoftmax<float> own;
+  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) own.add(widen(row[i]));
+  const float maximum = block_reduce(own.top, Max{});
+  own.raise(maximum);
+  return {maximum, block_reduce(own.sum, Sum{})};
 }
 
 template <class T>

@@ -12,6 +12,7 @@
 #include "cuda/runtime/stream.h"
 
 #define SHARED(type, name, extent) __shared__ type name extent
+#define UNROLL _Pragma("unroll")
 #define DYN_SHARED(name)                                         \
   extern __shared__ __align__(128) unsigned char name##_bytes[]; \
   ::std::byte* const name = reinterpret_cast<::std::byte*>(name##_bytes)

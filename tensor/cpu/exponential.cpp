@@ -63,7 +63,7 @@ struct Erfc {
     return hn::IfThenElse(hn::IsNaN(x), x, y);
   }
 };
-struct Erf {  // x·P(x²) where |x| < 1, P fitted by tests/golden/erf_polynomials.py
+struct Erf {  // x·P(x²) where |x| < 1, P fitted by tests/golden/polynomials.py
   template <class D, class V, class T = hn::TFromD<D>>
   HWY_INLINE V operator()(D d, V x) const {
     if constexpr (sizeof(T) == 8) {

@@ -84,12 +84,12 @@ void tile(const TileArgs<T>& args) {
   const T* HWY_RESTRICT b = args.b;
   std::int64_t k = 0;
   if constexpr (kLayout == Layout::rows) {
-    for (; k + 4 <= args.depth; k += 4) {
-#pragma GCC unroll 4
-      for (int step = 0; step < 4; ++step) rank_one<kLayout>(d, sum, a, stride, b, step);
-      b += 4 * kVectors * kLanes;
+    for (; k + 2 <= args.depth; k += 2) {
+#pragma GCC unroll 2  // with more, g++ moves loads ahead until sums leave the registers
+      for (int step = 0; step < 2; ++step) rank_one<kLayout>(d, sum, a, stride, b, step);
+      b += 2 * kVectors * kLanes;
 #pragma GCC unroll 16
-      for (int g = 0; g < kGroups; ++g) a[g] += 4;
+      for (int g = 0; g < kGroups; ++g) a[g] += 2;
     }
   }
   for (; k < args.depth; ++k) {

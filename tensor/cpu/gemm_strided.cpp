@@ -30,6 +30,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu {
 namespace HWY_NAMESPACE {
 namespace {
+namespace hn = hwy::HWY_NAMESPACE;
 
 template <class S, class T>
 Block2d<T> pack_rows(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
@@ -60,6 +61,41 @@ Block2d<T> pack_a(const StridedMatrix<S>& x, const BlockRequest<T>& request) {
   return x.row_stride == 1 && x.col_stride != 1 ? pack_columns(x, request) : pack_rows(x, request);
 }
 
+#if HWY_TARGET != HWY_SCALAR
+/// to[k·width + j] = from[j·stride + k] for a square of as many as 16 bytes hold.
+template <class T>
+HWY_INLINE void transpose_square(const T* from, std::int64_t stride, T* to, std::int64_t width) {
+  const hn::FixedTag<T, 16 / sizeof(T)> d;
+  if constexpr (sizeof(T) == 8) {
+    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride);
+    hn::StoreU(hn::InterleaveLower(d, a, b), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + width);
+  } else {
+    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride), c = hn::LoadU(d, from + 2 * stride),
+               e = hn::LoadU(d, from + 3 * stride);
+    const auto ab = hn::InterleaveLower(d, a, b), ce = hn::InterleaveLower(d, c, e),
+               ab_high = hn::InterleaveUpper(d, a, b), ce_high = hn::InterleaveUpper(d, c, e);
+    hn::StoreU(hn::ConcatLowerLower(d, ce, ab), d, to);
+    hn::StoreU(hn::ConcatUpperUpper(d, ce, ab), d, to + width);
+    hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, to + 2 * width);
+    hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, to + 3 * width);
+  }
+}
+
+/// The panel of a matrix whose columns are dense, square by square as far as they go.
+template <class T>
+void pack_dense_columns(const T* from, std::int64_t stride, const PanelRequest<T>& r) {
+  constexpr std::int64_t kSide = 16 / sizeof(T);
+  const std::int64_t cols = r.cols / kSide * kSide, depth = r.depth / kSide * kSide;
+  for (std::int64_t k = 0; k < depth; k += kSide)
+    for (std::int64_t j = 0; j < cols; j += kSide)
+      transpose_square(from + j * stride + k, stride, r.buffer + k * r.width + j, r.width);
+  for (std::int64_t j = 0; j < r.cols; ++j)
+    for (std::int64_t k = j < cols ? depth : 0; k < r.depth; ++k)
+      r.buffer[k * r.width + j] = from[j * stride + k];
+}
+#endif
+
 template <class S, class T>
 bool pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
   const S* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
@@ -68,6 +104,14 @@ bool pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
       copy_run(from + k * x.row_stride, r.cols, r.buffer + k * r.width);
     return true;
   }
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (std::is_same_v<S, T>) {
+    if (x.row_stride == 1) {
+      pack_dense_columns(from, x.col_stride, r);
+      return true;
+    }
+  }
+#endif
   // A few depths of all columns at a time: the lines being read and written both stay in the first-level
   // cache.
   constexpr std::int64_t kStep = 16;

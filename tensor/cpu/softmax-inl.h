@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "tensor/online_softmax.h"
+
 #if defined(TESSERA_SOFTMAX_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_SOFTMAX_INL_H_
 #undef TESSERA_SOFTMAX_INL_H_
@@ -66,12 +68,21 @@ HWY_INLINE T row_max(const T* x, std::int64_t count) {
   return static_cast<T>(reduce_row(MaxOf{}, x, count));
 }
 
-/// log Σ exp x; an infinite (or NaN) largest value is the result itself.
+/// log Σ exp x of a row that is read from memory once; an infinite (or NaN) largest value is the result
+/// itself.
 template <class T>
 HWY_INLINE double row_logsumexp(const T* x, std::int64_t count) {
-  const T top = row_max(x, count);
-  if (!std::isfinite(top)) return static_cast<double>(top);
-  return static_cast<double>(top) + std::log(sum_exp<false, T>(x, count, top, nullptr));
+  constexpr std::int64_t kBlock = 1024;  // stays in the first-level cache between its maximum and its sum
+  OnlineSoftmax<double> softmax;
+  for (std::int64_t begin = 0; begin < count; begin += kBlock) {
+    const std::int64_t size = std::min(kBlock, count - begin);
+    const T top = row_max(x + begin, size);
+    if (std::isnan(top)) return static_cast<double>(top);
+    softmax.raise(static_cast<double>(top));
+    if (std::isfinite(softmax.top))
+      softmax.sum += sum_exp<false, T>(x + begin, size, static_cast<T>(softmax.top), nullptr);
+  }
+  return std::isfinite(softmax.top) ? softmax.log_sum() : softmax.top;
 }
 
 }  // namespace tsr::HWY_NAMESPACE

@@ -85,8 +85,8 @@ class Runs {
   ScratchFolder scratch_;
 };
 
-const std::vector<std::string> kProducts{"ForwardPatches", "Readers", "WeightPatches", "add_portions_kernel",
-                                         "Left<float>"},
+const std::vector<std::string> kProducts{"ForwardWeight", "Readers", "WeightGrad", "add_portions_kernel",
+                                         "Operand<float>"},
     kStandIns{"gemm_stand_in_kernel<float>", "convolution_forward_stand_in_kernel<float>",
               "convolution_backward_data_stand_in_kernel<float>",
               "convolution_backward_filter_stand_in_kernel<float>"},

@@ -6,8 +6,10 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 #include <sstream>
 
+#include "data/image_io.h"
 #include "tensor/safetensors.h"
 #include "tests/apps/tessera.h"
 
@@ -106,6 +108,24 @@ TEST_CASE("a ViT trains with dropped paths, resumes, and is read back with all i
                                                  "test", "--out", "features.safetensors"});
   INFO(embedded.err);
   CHECK(embedded.out == "float32[5000, 32] of shapes: features.safetensors\n");
+
+  const auto attended = tessera(scratch.path(), {"attend", "--model", "a", "--data", "shapes", "--count", "2",
+                                                 "--block", "0", "--size", "32", "--out", "maps.png"});
+  INFO(attended.err);
+  CHECK(attended.out == "2 images, 2 heads: maps.png\n");
+  const Image maps = read_image(scratch.path() / "maps.png");
+  CHECK(maps.width > 4 * 32 * 4);  // the image, the mean, two heads; enlarged four times
+  CHECK(maps.height > 2 * 32 * 4);
+  CHECK(std::set<std::uint8_t>(maps.pixels.begin(), maps.pixels.end()).size() > 32);
+  CHECK(
+      tessera(scratch.path(), {"attend", "--model", "a", "--image", "maps.png", "--out", "again.png"}).out ==
+      "1 image, 2 heads: again.png\n");
+  CHECK(tessera(scratch.path(), {"attend", "--model", "a", "--image", "maps.png", "--block", "2"}).err ==
+        "tessera: error: --block: 2: the encoder has 2 blocks; choose -2 to 1\n");
+  CHECK(tessera(scratch.path(), {"attend", "--model", "a", "--image", "maps.png", "--size", "30"}).err ==
+        "tessera: error: --size: 30: must be a multiple of the patches' 4 pixels\n");
+  CHECK(tessera(scratch.path(), {"attend", "--model", "a"}).err ==
+        "tessera: error: attend: name images by --image FILE, or a data set by --data\n");
 }
 
 TEST_CASE("a run killed at random moments and resumed gives the same bytes") {

@@ -162,6 +162,9 @@ const bool added[] = {
                 false),
     convolution({{3, 9, 7, 70}, {45, 1, 1, 70}, {}}, false),
     convolution({{3, 5, 7, 64}, {48, 1, 1, 32}, {.groups = 2}}, false),
+    // channels of whole 16 bytes in bfloat16, beyond a tile of the tensor cores
+    convolution({{2, 7, 6, 16}, {24, 3, 3, 16}, {.pad_h = 1, .pad_w = 1}}, false),
+    convolution({{1, 13, 11, 8}, {72, 2, 3, 8}, {.stride_w = 2, .pad_h = 2, .dilation_h = 2}}, false),
     convolution({{2, 15, 17, 3}, {9, 7, 7, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 3, .pad_w = 3}},
                 false),
     convolution({{3, 9, 8, 19}, {37, 3, 3, 19}, {.pad_h = 1, .pad_w = 1}}, false),

@@ -1,7 +1,13 @@
 // Cases of the matrix products.
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <doctest/doctest.h>
 
 #include "autograd/ops.h"
+#include "cuda/emulator/grid.h"
+#include "tensor/kernels.h"
+#include "tensor/random.h"
 #include "tests/ops/op_case.h"
 
 namespace tsr::test {
@@ -70,7 +76,10 @@ const bool added[] = {
                       pair({3, 5}, {5, 2}, true), pair({2, 3, 4}, {4, 5}), pair({2, 3, 4}, {4, 5}, true),
                       pair({3, 4}, {2, 4, 5}), pair({2, 3, 4}, {2, 4, 2}), pair({2, 1, 3, 4}, {3, 4, 2}),
                       pair({1, 3, 2, 4}, {2, 1, 4, 3}, true), pair({2, 3, 2, 4}, {2, 3, 4, 3}, true),
-                      pair({67, 130}, {130, 35}, false, false), pair({5, 66, 40}, {5, 40, 70}, false, false)},
+                      pair({67, 130}, {130, 35}, false, false), pair({5, 66, 40}, {5, 40, 70}, false, false),
+                      // rows of whole 16 bytes in bfloat16, and not; beyond a tile of the tensor cores
+                      pair({70, 40}, {40, 72}, false, false), pair({66, 33}, {33, 67}, false, false),
+                      pair({2, 24, 16}, {16, 24}, false, false), pair({65, 48}, {48, 72}, true, false)},
          .tolerance32 = 1e-4,
          .benchmark = {{{1024, 1024}}, {{1024, 1024}}}}),
     add_case({.name = "matmul",
@@ -78,7 +87,8 @@ const bool added[] = {
               .call = transposed_product,
               .reference = [](const Tensors& x) { return product(swapped(x[0]), swapped(x[1])); },
               .variants = {pair({5, 3}, {2, 5}), pair({3, 5, 2}, {3, 4, 5}), pair({2, 4, 3}, {5, 4}),
-                           pair({130, 67}, {35, 130}, false, false)},
+                           pair({130, 67}, {35, 130}, false, false), pair({40, 72}, {80, 40}, false, false),
+                           pair({2, 40, 24}, {72, 40}, false, false)},
               .tolerance32 = 1e-4}),
     add_case({.name = "linear",
               .kernels = {"linear_fwd"},
@@ -91,7 +101,8 @@ const bool added[] = {
                            {{{{2, 3, 4}, Values::normal, 0, true}, {{3, 4}, Values::normal, 0, true}, {{3}}}},
                            {{{{4, 3}}, {{5, 3}}, {{5}, Values::normal, 0, true}}},
                            {{{{70, 65}}, {{131, 65}}, {{131}}}, false},
-                           {{{{3, 2000}}, {{5, 2000}}, {{5}}}, false}},
+                           {{{{3, 2000}}, {{5, 2000}}, {{5}}}, false},
+                           {{{{72, 48}}, {{80, 48}}, {{80}}}, false}},
               .tolerance32 = 1e-4,
               .benchmark = {{{4096, 512}}, {{2048, 512}}, {{2048}}}}),
     add_case({.name = "linear",
@@ -123,6 +134,49 @@ TEST_CASE("matmul names the sizes that differ and the transpose that would fit")
       matmul(zeros({2, 3, 4}), zeros({3, 4, 5})),
       "matmul: a float32[2, 3, 4] x b float32[3, 4, 5]: leading sizes 2 and 3 differ and neither is 1",
       Error);
+}
+
+/// Float32 goes through these variants while one lives.
+struct Tf32OnEmu {
+  Tf32OnEmu() { choose("tf32"); }
+  ~Tf32OnEmu() { choose("handwritten"); }
+  static void choose(const char* variant) {
+    for (KernelSlot* slot : {static_cast<KernelSlot*>(&matmul_fwd), static_cast<KernelSlot*>(&linear_fwd)})
+      slot->choose(Device::emu, variant);
+  }
+};
+
+TEST_CASE("float32 is multiplied as tf32 when that is chosen, and not otherwise") {
+  Generator generator(3);
+  const Tensor a = normal({70, 44}, generator), b = normal({44, 36}, generator),
+               weight = normal({36, 44}, generator), bias = normal({36}, generator);
+  const Tensor exact = matmul(a.to(float64), b.to(float64)),
+               exact_linear = linear(a.to(float64), weight.to(float64), bias.to(float64));
+  const auto error = [](const Tensor& y, const Tensor& reference) {
+    const Tensor host = y.to(Device::cpu).to(float64);
+    double largest = 0;
+    for (std::int64_t i = 0; i < host.numel(); ++i)
+      largest = std::max(largest, std::abs(host.data<double>()[i] - reference.data<double>()[i]));
+    return largest;
+  };
+  const auto errors = [&] {
+    return std::array{
+        error(matmul(a.to(Device::emu), b.to(Device::emu)), exact),
+        error(linear(a.to(Device::emu), weight.to(Device::emu), bias.to(Device::emu)), exact_linear)};
+  };
+  const auto on_tensor_cores = [] { return emu::launch_count("mma_gemm_kernel"); };
+  const std::size_t before = on_tensor_cores();
+  for (const double e : errors()) CHECK(e < 1e-5);
+  CHECK(on_tensor_cores() == before);
+  {
+    const Tf32OnEmu chosen;
+    for (const double e : errors()) {
+      CHECK(e > 1e-4);  // 10 bits of each factor, and 44 products
+      CHECK(e < 1e-2);
+    }
+    CHECK(on_tensor_cores() == before + 2);
+  }
+  for (const double e : errors()) CHECK(e < 1e-5);
 }
 
 TEST_CASE("linear names what doesn't fit its weight") {

@@ -35,10 +35,12 @@ struct Input {
   bool strided = false;    ///< stored transposed with gaps, so that no axis is dense
 };
 
-/// One call to check: inputs, and whether finite differences make sense there (not at ties or at 1e4).
+/// One call to check: inputs, whether finite differences make sense there (not at ties or at 1e4), and
+/// whether it is too large for the emulator and for references in two precisions.
 struct Variant {
   std::vector<Input> inputs;
   bool gradients = true;
+  bool large = false;
 };
 
 enum class Differentiable { no, once, twice };

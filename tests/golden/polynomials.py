@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Fits the polynomials behind the float32 erf and erfc (tensor/cpu/math-inl.h, tensor/cpu/exponential.cpp).
+"""Fits the polynomials behind the float32 erf, erfc and exp2 (tensor/cpu/math-inl.h, exponential.cpp, attention_rows.cpp).
 
-erf(x) = x P(x^2) for |x| < 1, and erfc(t) = exp(-t^2) w P(w) with w = 1 / (1 + t / 2) for 0 <= t <= 10.2. Both P are
-those of least relative error, found by Lawson's algorithm: least squares whose weights grow where the error is large.
+erf(x) = x P(x^2) for |x| < 1, erfc(t) = exp(-t^2) w P(w) with w = 1 / (1 + t / 2) for 0 <= t <= 10.2, and 2^x = P(x) for
+|x| <= 1/2. All P are those of least relative error, found by Lawson's algorithm: least squares whose weights grow where
+the error is large.
 Needs numpy and mpmath. Prints the largest relative error and the coefficients, lowest power first.
 """
 
@@ -41,3 +42,4 @@ def erfc_part(w):
 if __name__ == "__main__":
     print("erf ", *fit(erf_part, 1e-12, 1.0, 6))
     print("erfc", *fit(erfc_part, 1 / (1 + 10.2 / 2), 1.0, 8))
+    print("exp2", *fit(lambda x: mpmath.power(2, x), -0.5, 0.5, 5))

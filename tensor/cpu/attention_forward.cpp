@@ -1,0 +1,179 @@
+// Fused attention, forward: blocks of scores are made, weighed and multiplied with the values while they are
+// in the cache; the matrix of all scores never exists.
+//
+// Milakov and Gimelshein (2018) for the softmax of a row that arrives in pieces; Rabe and Staats,
+// "Self-attention does not need O(n²) memory" (2021), and Dao et al., "FlashAttention" (2022), for the sums
+// that go with it.
+#include <cmath>
+
+#include "tensor/cpu/attention.h"
+#include "tensor/parallel.h"
+
+namespace tsr::cpu {
+namespace {
+
+using std::int64_t;
+
+/// How the pass is cut up.
+template <class T>
+struct Plan {
+  int64_t rows = tile_kernels<T>().rows_max * (56 / tile_kernels<T>().rows_max);  ///< queries of a block
+  int64_t keys;                                                                   ///< of a block
+  Parts queries, splits;  ///< of a head: a task has one part of both
+
+  explicit Plan(const AttentionOperands& x)
+      : keys(std::clamp<int64_t>((64 << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
+                                 64, 256)),
+        queries(x.n(), ceil_div(x.n(), 4 * rows), rows),
+        splits(x.m(), ceil_div(kWantedTasks, x.heads() * queries.count()), keys) {}
+};
+
+/// What the tasks of a split head leave behind: sums of values [split, head, n, d] and the states of their
+/// rows.
+template <class T>
+struct Partial {
+  T* sums = nullptr;
+  OnlineSoftmax<T>* states = nullptr;
+};
+
+/// One part of the queries of a head beside one part of its keys.
+template <class T>
+class ForwardTask {
+ public:
+  ForwardTask(const AttentionOperands& x, const AttentionParams& params, const Plan<T>& plan, int64_t head,
+              Range queries)
+      : x_(x),
+        plan_(plan),
+        head_(head),
+        queries_(queries),
+        scores_(context_, x, params, head, plan.keys),
+        keys_(context_, x.d(), plan.keys),
+        values_(context_, plan.keys, x.d()),
+        scaled_{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())), x.d()},
+        products_{context_.workspace_of<T>(static_cast<std::size_t>(plan.rows * padded(plan.keys))),
+                  padded(plan.keys)} {
+    const auto q = AttentionOperands::head<const T>(x.q, head);
+    const T scale = static_cast<T>(params.scale);
+    for (int64_t i = 0; i < queries.size(); ++i)
+      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled_.row(i));
+  }
+
+  /// Attends to `keys`: sums of weighted values [queries, d] and the states of the rows.
+  void run(Range keys, T* sums, OnlineSoftmax<T>* states) {
+    const DenseRows<T> y{sums, x_.d()};
+    std::fill_n(sums, queries_.size() * x_.d(), T(0));
+    std::fill_n(states, queries_.size(), OnlineSoftmax<T>());
+    for_pieces(keys, plan_.keys, [&](Range block) {
+      scores_.choose_keys(block);
+      if (scores_.visible(queries_.end - 1) == 0) return;
+      keys_.pack_transposed(AttentionOperands::head<const T>(x_.k, head_).from(block.begin), x_.d(),
+                            block.size());
+      values_.pack(AttentionOperands::head<const T>(x_.v, head_).from(block.begin), block.size(), x_.d());
+      for_pieces(queries_, plan_.rows, [&](Range queries) {
+        if (scores_.visible(queries.end - 1) > 0)
+          attend(queries, y.from(queries.begin - queries_.begin), states);
+      });
+    });
+  }
+
+ private:
+  void attend(Range queries, const DenseRows<T>& y, OnlineSoftmax<T>* states) {
+    const int64_t first = queries.begin - queries_.begin;
+    keys_.multiply(Layout::rows, scaled_.from(first), queries.size(), products_, false);
+    for (int64_t i = 0; i < queries.size(); ++i) {
+      const T factor = rows_.weigh(scores_.row(queries.begin + i, products_.row(i)), states[first + i]);
+      if (factor != 1) rows_.scale(y.row(i), x_.d(), factor, y.row(i));
+    }
+    values_.multiply(Layout::rows, products_, queries.size(), y, true);
+  }
+
+  const AttentionOperands& x_;
+  const Plan<T>& plan_;
+  const AttentionRows<T>& rows_ = attention_rows<T>();
+  const int64_t head_;
+  const Range queries_;
+  Context context_{Device::cpu};
+  Scores<T> scores_;
+  Panels<T> keys_, values_;
+  DenseRows<T> scaled_, products_;  ///< the queries times the scale; a block of scores
+};
+
+template <class T>
+class Forward {
+ public:
+  Forward(const AttentionOperands& x, const View& y, const View& top, const View& log_sum,
+          const AttentionParams& params)
+      : x_(x), y_(y), top_(top), log_sum_(log_sum), params_(params), plan_(x) {}
+
+  void run(Context& context) {
+    const int64_t parts = x_.heads() * plan_.queries.count(), splits = plan_.splits.count();
+    const int64_t rows = x_.heads() * x_.n();
+    if (splits > 1) {
+      sums_ = context.workspace_of<T>(static_cast<std::size_t>(splits * rows * x_.d()));
+      states_ = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(splits * rows));
+    }
+    parallel_for(parts * splits, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) attend(task / splits, task % splits);
+    });
+    if (splits == 1) return;
+    parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) merge(row);
+    });
+  }
+
+ private:
+  void attend(int64_t part, int64_t split) {
+    const int64_t head = part / plan_.queries.count();
+    const Range queries = plan_.queries.at(part % plan_.queries.count());
+    ForwardTask<T> task(x_, params_, plan_, head, queries);
+    if (plan_.splits.count() > 1) {
+      const int64_t row = (split * x_.heads() + head) * x_.n() + queries.begin;
+      return task.run(plan_.splits.at(split), sums_ + row * x_.d(), states_ + row);
+    }
+    Context context(Device::cpu);
+    T* sums = context.workspace_of<T>(static_cast<std::size_t>(queries.size() * x_.d()));
+    auto* states = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(queries.size()));
+    task.run({0, x_.m()}, sums, states);
+    for (int64_t i = 0; i < queries.size(); ++i) store(head, queries.begin + i, sums + i * x_.d(), states[i]);
+  }
+
+  /// The splits of a row become one, the first, in their order.
+  void merge(int64_t row) {
+    const int64_t rows = x_.heads() * x_.n();
+    T* total = sums_ + row * x_.d();
+    for (int64_t split = 1; split < plan_.splits.count(); ++split) {
+      T factor;
+      const T others = states_[row].merge(states_[split * rows + row], factor);
+      attention_rows<T>().scale(total, x_.d(), factor, total);
+      attention_rows<T>().add_scaled(sums_ + (split * rows + row) * x_.d(), x_.d(), others, total);
+    }
+    store(row / x_.n(), row % x_.n(), total, states_[row]);
+  }
+
+  void store(int64_t head, int64_t query, const T* sum, const OnlineSoftmax<T>& state) {
+    const T scale = state.sum == 0 ? T(0) : 1 / state.sum;  // a query that sees nothing
+    attention_rows<T>().scale(sum, x_.d(), scale, AttentionOperands::head<T>(y_, head).row(query));
+    const int64_t row = head * x_.n() + query;
+    top_.as<T>()[row] = state.top;
+    log_sum_.as<T>()[row] = state.sum == 0 ? T(0) : std::log(state.sum);
+  }
+
+  const AttentionOperands& x_;
+  const View &y_, &top_, &log_sum_;
+  const AttentionParams& params_;
+  const Plan<T> plan_;
+  T* sums_ = nullptr;                   ///< of split heads: [split, head, n, d]
+  OnlineSoftmax<T>* states_ = nullptr;  ///< [split, head, n]
+};
+
+template <class T>
+void attention_forward(Context& context, View q, View k, View v, View bias, View key_mask, View y, View top,
+                       View log_sum, const AttentionParams& params) {
+  const AttentionOperands operands{q, k, v, bias, key_mask};
+  if (operands.heads() * operands.n() > 0) Forward<T>(operands, y, top, log_sum, params).run(context);
+}
+
+TSR_CPU_KERNEL(attention_fwd, attention_forward, float, double);
+
+}  // namespace
+}  // namespace tsr::cpu
