@@ -22,7 +22,7 @@ using nlohmann::json;
 
 struct Arguments {
   std::vector<std::string> names;
-  std::string json_file, python;
+  std::string json_file, python, device = "cpu";
   int threads = 0;
 };
 
@@ -42,6 +42,7 @@ struct Samples {
 struct Result {
   const Case& what;
   Samples ours, theirs;  ///< theirs is empty without a peer
+  std::string peer;
 };
 
 double time_of(const std::function<void()>& body) {
@@ -57,14 +58,22 @@ Result measure(const Case& what, Peer* peer) {
   constexpr double kSeconds = 3;
   const std::function<void()> body = what.prepare();
   body();
-  const bool both = peer != nullptr && peer->has(what.name);
-  Result result{what, {}, {}};
+  std::function<double()> theirs;
+  if (!what.rival.empty()) {
+    const std::function<void()> rival = what.prepare_rival();
+    rival();
+    theirs = [rival] { return time_of(rival); };
+  } else if (peer != nullptr && peer->has(what.name)) {
+    theirs = [&] { return peer->seconds(what.name); };
+  }
+  Result result{what, {}, {}, what.rival};
+  if (result.peer.empty() && theirs) result.peer = peer->about().at("peer").get<std::string>();
   double spent = 0;
   for (std::size_t i = 0; i < kFewest || (spent < kSeconds && i < kMost); ++i) {
     result.ours.seconds.push_back(time_of(body));
     spent += result.ours.seconds.back();
-    if (!both) continue;
-    result.theirs.seconds.push_back(peer->seconds(what.name));
+    if (!theirs) continue;
+    result.theirs.seconds.push_back(theirs());
     spent += result.theirs.seconds.back();
   }
   return result;
@@ -85,7 +94,7 @@ std::string rate(const Case& what, double seconds) {
   return out.str();
 }
 
-std::string line_of(const Result& r, const std::string& peer) {
+std::string line_of(const Result& r) {
   std::ostringstream out;
   const double ours = r.ours.smallest();
   out << std::left << std::setw(28) << r.what.name << " ours " << milliseconds(ours) << rate(r.what, ours);
@@ -93,14 +102,14 @@ std::string line_of(const Result& r, const std::string& peer) {
     out << "   no peer";
   } else {
     const double theirs = r.theirs.smallest();
-    out << "   " << peer << ' ' << milliseconds(theirs) << rate(r.what, theirs) << "   ratio " << std::fixed
+    out << "   " << r.peer << ' ' << milliseconds(theirs) << rate(r.what, theirs) << "   ratio " << std::fixed
         << std::setprecision(2) << theirs / ours << " (medians " << r.theirs.median() / r.ours.median()
         << ')';
   }
   return out.str();
 }
 
-json object_of(const Result& r, const std::string& peer) {
+json object_of(const Result& r) {
   const auto in_ms = [](double seconds) { return seconds * 1e3; };
   json object{{"name", r.what.name},
               {"peer", nullptr},
@@ -111,7 +120,7 @@ json object_of(const Result& r, const std::string& peer) {
               {"ours_median", in_ms(r.ours.median())},
               {"repetitions", r.ours.seconds.size()}};
   if (r.theirs.seconds.empty()) return object;
-  object["peer"] = peer;
+  object["peer"] = r.peer;
   object["theirs"] = in_ms(r.theirs.smallest());
   object["theirs_median"] = in_ms(r.theirs.median());
   object["ratio"] = r.theirs.smallest() / r.ours.smallest();
@@ -146,8 +155,8 @@ std::string heading(const Peer* peer) {
 }
 
 /// The cases named, each by its name or a beginning of it; all of them when none is named.
-std::vector<Case> selected(const std::vector<std::string>& names) {
-  std::vector<Case> all = all_cases(), chosen;
+std::vector<Case> selected(const std::vector<std::string>& names, Device device) {
+  std::vector<Case> all = device == Device::cpu ? all_cases() : device_cases(device), chosen;
   if (names.empty()) return all;
   std::vector<std::string> known;
   known.reserve(all.size());
@@ -166,7 +175,8 @@ std::vector<Case> selected(const std::vector<std::string>& names) {
 
 void run(const Arguments& arguments) {
   if (arguments.threads > 0) set_thread_count(arguments.threads);
-  const std::vector<Case> cases = selected(arguments.names);
+  const Device device = device_from_name(arguments.device);
+  const std::vector<Case> cases = selected(arguments.names, device);
   std::ofstream file;
   if (!arguments.json_file.empty()) {
     file.open(arguments.json_file);
@@ -175,14 +185,13 @@ void run(const Arguments& arguments) {
   std::ostream& objects = file.is_open() ? static_cast<std::ostream&>(file) : std::cout;
   std::unique_ptr<Peer> peer;
   if (!arguments.python.empty())
-    peer = std::make_unique<Peer>(arguments.python, TESSERA_PEER_SCRIPT, thread_count());
-  const std::string peer_name = peer ? peer->about().at("peer").get<std::string>() : "";
+    peer = std::make_unique<Peer>(arguments.python, TESSERA_PEER_SCRIPT, thread_count(), arguments.device);
   std::cout << heading(peer.get()) << '\n';
   objects << environment(peer.get()).dump() << '\n';
   for (const Case& c : cases) {
     const Result result = measure(c, peer.get());
-    std::cout << line_of(result, peer_name) << std::endl;
-    objects << object_of(result, peer_name).dump() << std::endl;
+    std::cout << line_of(result) << std::endl;
+    objects << object_of(result).dump() << std::endl;
   }
 }
 
@@ -197,6 +206,8 @@ int main_of(int argc, char** argv) {
   app.add_option("NAME", arguments.names, "cases, or beginnings of their names (default: all)");
   app.add_option("--json", arguments.json_file, "write the JSON objects, one a line, to this file");
   app.add_option("--python", arguments.python, "a Python with PyTorch, the peer");
+  app.add_option("--device", arguments.device,
+                 "cpu (default); cuda or emu: our kernels beside cuBLAS's and cuDNN's");
   app.add_option("--threads", arguments.threads, "threads, for us and the peer")->check(CLI::Range(1, 1024));
   try {
     app.parse(argc, argv);

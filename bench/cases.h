@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/device.h"
+
 namespace tsr::bench {
 
 struct Case {
@@ -13,10 +15,16 @@ struct Case {
   std::string unit;  ///< "flop" or "byte"
   /// Builds the data and gives one repetition.
   std::function<std::function<void()>()> prepare;
+  /// What stands beside it in this same program, instead of a peer's case; "" for none.
+  std::string rival = "";
+  std::function<std::function<void()>()> prepare_rival = nullptr;
 };
 
 /// Those that have a peer (bench/peers.py says what each does), then one for each OpCase with a benchmark,
 /// op_NAME.
 std::vector<Case> all_cases();
+/// On a CUDA device: our matrix products and convolutions beside the libraries', and SimCLR's step in mixed
+/// precision by either, beside the peer's. On the emulator of a size that only shows that all of it runs.
+std::vector<Case> device_cases(Device device);
 
 }  // namespace tsr::bench

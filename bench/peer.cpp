@@ -36,7 +36,8 @@ struct Pipe {
 
 }  // namespace
 
-Peer::Peer(const std::string& python, const std::string& script, int threads) : python_(python) {
+Peer::Peer(const std::string& python, const std::string& script, int threads, const std::string& device)
+    : python_(python) {
   std::signal(SIGPIPE, SIG_IGN);  // a peer that has died shows as a failed write, not as our end
   const Pipe requests, answers;
   child_ = fork();
@@ -47,7 +48,7 @@ Peer::Peer(const std::string& python, const std::string& script, int threads) : 
   to_ = fdopen(requests.write, "w");
   from_ = fdopen(answers.read, "r");
   try {
-    about_ = ask({{"hello", 1}, {"threads", threads}});
+    about_ = ask({{"hello", 1}, {"threads", threads}, {"device", device}});
   } catch (const Error&) {
     throw InputError(text("--python ", python, ": ", script,
                           " doesn't answer; name a Python that can import torch and torchvision"));

@@ -10,8 +10,9 @@ namespace tsr::bench {
 
 class Peer {
  public:
-  /// Starts `python script` and greets it. Throws InputError when it can't be started or doesn't answer.
-  Peer(const std::string& python, const std::string& script, int threads);
+  /// Starts `python script` and greets it; it has cases for the devices "cpu" and "cuda". Throws InputError
+  /// when it can't be started or doesn't answer.
+  Peer(const std::string& python, const std::string& script, int threads, const std::string& device);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;

@@ -11,7 +11,7 @@ answer to every request, in order. Nothing else is ever printed on standard outp
     {"name": "unknown"}              {"name": "unknown", "error": "..."}
     end of input                     the script ends
 
-"threads" may be left out (then PyTorch chooses). The first request for a case builds its data and runs it once without
+"threads" may be left out (then PyTorch chooses); "device": "cuda" asks for the cases of a GPU. The first request for a case builds its data and runs it once without
 the clock; the data stays until another case is asked for. After the clock has stopped, the answer waits until PyTorch's
 worker threads have left their spinning wait, which would otherwise take the cores from whoever measures next.
 
@@ -49,7 +49,10 @@ Cases (float32, eager, images in channels_last):
     tape_1000_muls             y = y * w a thousand times with four elements each, then the gradients of the first y and of
                                w: what recording and walking the tape costs (Python's own share included)
 
-C x S is 64x32, 128x16, 256x8 or 512x4.
+C x S is 64x32, 128x16, 256x8 or 512x4. On a GPU there are instead
+
+    simclr_resnet18_step_bfloat16_library, simclr_resnet18_step_bfloat16_handwritten
+                               the step above with 512 samples, under autocast in bfloat16, by torch.compile
 """
 
 import argparse
@@ -160,23 +163,31 @@ def vit_step():
 def nt_xent(projection, temperature):
     z = functional.normalize(projection, dim=1)
     rows = len(z)
-    logits = (z @ z.T / temperature).masked_fill(torch.eye(rows, dtype=torch.bool), float("-inf"))
-    return functional.cross_entropy(logits, (torch.arange(rows) + rows // 2) % rows)
+    itself = torch.eye(rows, dtype=torch.bool, device=z.device)
+    logits = (z @ z.T / temperature).masked_fill(itself, float("-inf"))
+    return functional.cross_entropy(logits, (torch.arange(rows, device=z.device) + rows // 2) % rows)
 
 
-def simclr_step():
+def simclr_step(device="cpu", samples=128, compiled=False):
     encoder = torchvision.models.resnet18()
     encoder.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
     encoder.maxpool = nn.Identity()
     encoder.fc = nn.Sequential(nn.Linear(512, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(),
                                nn.Linear(512, 128, bias=False), nn.BatchNorm1d(128))
-    model = encoder.to(memory_format=torch.channels_last).train()
+    model = encoder.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-    images = torch.randn(256, 3, 32, 32).to(memory_format=torch.channels_last)
+    images = torch.randn(2 * samples, 3, 32, 32).to(device, memory_format=torch.channels_last)
+
+    def loss_of(images):
+        with torch.autocast(device, torch.bfloat16, enabled=compiled):
+            return nt_xent(model(images), 0.5)
+
+    if compiled:
+        loss_of = torch.compile(loss_of)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = nt_xent(model(images), 0.5)
+        loss = loss_of(images)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -277,6 +288,11 @@ def make_cases():
                                                          "tape_1000_muls": tape}
 
 
+def make_gpu_cases():
+    return {f"simclr_resnet18_step_bfloat16_{variant}": lambda: simclr_step("cuda", 512, compiled=True)
+            for variant in ("library", "handwritten")}
+
+
 class Peer:
     """Keeps the case in hand between requests."""
 
@@ -284,10 +300,13 @@ class Peer:
         self.cases, self.name, self.body = make_cases(), None, None
 
     def hello(self, request):
+        if request.get("device", "cpu") != "cpu":
+            self.cases = make_gpu_cases() if torch.cuda.is_available() else {}
         if "threads" in request:
             torch.set_num_threads(int(request["threads"]))
         return {"peer": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(),
-                "flags": f"eager, float32, channels_last, {torch.backends.cpu.get_cpu_capability()}, "
+                "flags": f"{'eager, float32' if 'sgemm_256' in self.cases else 'compiled, bfloat16'}, channels_last, "
+                         f"{torch.backends.cpu.get_cpu_capability()}, "
                          f"torchvision {torchvision.__version__}, Python {platform.python_version()}",
                 "cases": list(self.cases)}
 

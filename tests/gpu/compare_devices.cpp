@@ -1,0 +1,94 @@
+// compare-devices DEVICE VARIANT [values]: every OpCase on a CUDA device against its reference, the CPU and
+// the emulator, with matrix products and convolutions by VARIANT (library or handwritten). Prints a table in
+// Markdown and each failure; exit code 1 when there is one. `values` leaves gradients and low precision out.
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <map>
+
+#include "autograd/ops.h"
+#include "tensor/kernel.h"
+#include "tests/ops/op_check.h"
+
+namespace tsr::test {
+namespace {
+
+/// What an op's cases showed.
+struct Row {
+  int variants = 0;
+  double from_cpu = 0, from_emu = 0;  ///< largest |difference| / max(1, |value|) in float32
+  Failures failures;
+};
+
+Tensor result_on(const OpCase& op_case, std::size_t variant, Device device) {
+  Tensors inputs;
+  for (const Tensor& x : draw_inputs(op_case.variants[variant].inputs, float32, variant))
+    inputs.push_back(x.to(device));
+  const NoGrad guard;
+  return op_case.call(inputs).to(Device::cpu).to(float64).clone();
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  double largest = 0;
+  for (std::int64_t i = 0; i < a.numel(); ++i) {
+    const double x = a.data<double>()[i], y = b.data<double>()[i];
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    largest = std::max(largest, std::abs(x - y) / std::max(1.0, std::abs(y)));
+  }
+  return largest;
+}
+
+void add(Row& row, Failures failures) {
+  row.failures.insert(row.failures.end(), failures.begin(), failures.end());
+}
+
+void compare(const OpCase& op_case, Device device, bool values_only, Row& row) {
+  add(row, check_values_on(op_case, device));
+  if (row.failures.empty())
+    for (std::size_t v = 0; v < op_case.variants.size(); ++v, ++row.variants) {
+      const Tensor here = result_on(op_case, v, device);
+      row.from_cpu = std::max(row.from_cpu, difference(here, result_on(op_case, v, Device::cpu)));
+      row.from_emu = std::max(row.from_emu, difference(here, result_on(op_case, v, Device::emu)));
+    }
+  if (values_only) return;
+  if (op_case.differentiable != Differentiable::no) add(row, check_gradients_on(op_case, device));
+  if (has_low_precision(op_case, bfloat16, device) && has_low_precision(op_case, float16, device))
+    add(row, check_low_precision(op_case, device));
+}
+
+int run(Device device, const std::string& variant, bool values_only) {
+  choose_variant(device, variant);
+  std::map<std::string, Row> rows;
+  for (const OpCase& op_case : all_cases()) compare(op_case, device, values_only, rows[op_case.name]);
+  std::size_t failures = 0;
+  std::cout << "| op | variants | from the CPU | from emu | failures |\n|---|---|---|---|---|\n";
+  for (const auto& [name, row] : rows) {
+    std::cout << "| " << name << " | " << row.variants << " | " << row.from_cpu << " | " << row.from_emu
+              << " | " << row.failures.size() << " |\n";
+    failures += row.failures.size();
+  }
+  std::cout << '\n';
+  for (const auto& [name, row] : rows)
+    for (const std::string& failure : row.failures) std::cout << "- " << failure << '\n';
+  std::cout << all_cases().size() << " cases on " << device << ", " << variant << ": " << failures
+            << " failures\n";
+  return failures > 0 ? 1 : 0;
+}
+
+int main_of(const std::vector<std::string>& words) {
+  if (words.size() < 2 || words.size() > 3 || (words.size() == 3 && words[2] != "values")) {
+    std::cerr << "usage: compare-devices DEVICE library|handwritten [values]\n";
+    return 2;
+  }
+  try {
+    return run(device_from_name(words[0]), words[1], words.size() == 3);
+  } catch (const Error& error) {
+    std::cerr << "compare-devices: error: " << error.what() << '\n';
+    return 2;
+  }
+}
+
+}  // namespace
+}  // namespace tsr::test
+
+int main(int argc, char** argv) { return tsr::test::main_of({argv + 1, argv + argc}); }
