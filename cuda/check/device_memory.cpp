@@ -1,6 +1,7 @@
 // Device memory of the checking build: out of the host's reach but for launches and transfers.
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -65,6 +66,15 @@ void report_host_accesses() {
   std::_Exit(1);
 }
 
+/// Gives the whole pages of a range back to the system. Those that the program holds make each protect()
+/// dearer.
+void give_back(void* begin, std::size_t bytes) {
+  constexpr std::uintptr_t kPage = 4096;
+  const auto from = reinterpret_cast<std::uintptr_t>(begin), first = (from + kPage - 1) / kPage * kPage,
+             last = (from + bytes) / kPage * kPage;
+  if (first < last) ::madvise(static_cast<std::byte*>(begin) + (first - from), last - first, MADV_DONTNEED);
+}
+
 class DeviceMemory final : public Allocator {
  public:
   void* allocate(std::size_t bytes) override {
@@ -89,8 +99,11 @@ class DeviceMemory final : public Allocator {
   void release(void* pointer, std::size_t bytes) noexcept override {
     const std::size_t size = std::max<std::size_t>((bytes + kZone - 1) / kZone, 1) * kZone;
     std::lock_guard lock(mutex_);
-    std::memset(in_use() + (static_cast<std::byte*>(pointer) - device_begin()), 0, bytes);
-    free_[size].push_back(static_cast<std::byte*>(pointer));
+    auto* p = static_cast<std::byte*>(pointer);
+    std::memset(in_use() + (p - device_begin()), 0, bytes);
+    give_back(p, bytes);
+    give_back(&device_byte(p), bytes * sizeof(Byte));
+    free_[size].push_back(p);
     stats_.live_bytes -= static_cast<std::int64_t>(bytes);
   }
   MemoryStats stats() const override {

@@ -11,6 +11,38 @@
 namespace tsr::emu {
 namespace {
 
+__global__ void read_kernel(const int* x, int* y) { y[threadIdx.x] = x[threadIdx.x]; }
+
+TEST_CASE("memory that was given back is out of bounds") {
+  const DeviceBytes y(128);
+  int* gone = nullptr;
+  {
+    const DeviceBytes x(128);
+    gone = x.as<int>();
+    CHECK(finding_of<read_kernel>({.grid = {1}, .block = {32}}, gone, y.as<int>()) == "");
+  }
+  CHECK(finding_of<read_kernel>({.grid = {1}, .block = {32}}, gone, y.as<int>()) ==
+        "emu: emu::{anonymous}::read_kernel, block (0, 0, 0), thread (0, 0, 0), "
+        "tests/cuda/check/findings_test.cpp:14: "
+        "out of bounds: 4 bytes of device memory outside an allocation");
+}
+
+TEST_CASE("device memory that the host touches is told with the host's line") {
+  const DeviceBytes x(128), y(128);
+  CHECK(check::take_host_accesses().empty());
+  x.as<int>()[3] = 1;
+  finding_of<read_kernel>({.grid = {1}, .block = {32}}, x.as<int>(), y.as<int>());
+  const int seen = y.as<int>()[3];
+  CHECK(seen == 1);
+  const std::string message =
+      ": device memory touched outside a launch or transfer; copy it with to(Device::cpu)";
+  const std::vector<std::string> found = check::take_host_accesses();
+  REQUIRE(found.size() == 2);
+  CHECK(found[0] == "emu: host, tests/cuda/check/findings_test.cpp:33" + message);
+  CHECK(found[1] == "emu: host, tests/cuda/check/findings_test.cpp:35" + message);
+  CHECK(check::take_host_accesses().empty());
+}
+
 struct Pair {
   const char* kernel;
   std::string (*run_broken)(const LaunchShape&, int*);
@@ -90,11 +122,11 @@ const Pair kPairs[] = {
     {PAIR(copy_from_beyond), {{1}, {32}},
      "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:273: out of bounds: 4 bytes of device memory outside an allocation"},
     {PAIR(copy_over_what_others_read), {{1}, {64}},
-     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:280: race: "},
+     "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:284: race: reads what thread 63 wrote in tests/cuda/check/broken_kernels.h:282"},
     {PAIR(rows_of_other_lanes), {{1}, {32}},
      "block (0, 0, 0), thread (0, 0, 0), tests/cuda/check/broken_kernels.h:296: unwritten: reads shared memory"},
     {PAIR(rows_beyond_a_tile), {{1}, {32}},
-     "block (0, 0, 0), thread (15, 0, 0), tests/cuda/check/broken_kernels.h:306: ldmatrix: the lane's row is not shared memory"},
+     "block (0, 0, 0), thread (15, 0, 0), tests/cuda/check/broken_kernels.h:306: out of bounds: 16 bytes of shared memory beyond a variable"},
 };
 // clang-format on
 
@@ -106,38 +138,6 @@ TEST_CASE("broken kernels are told, their twins are clean") {
     CHECK_MESSAGE(found.starts_with(expected), "expected: ", expected, "\n   found: ", found);
     CHECK(pair.run_correct(pair.shape, x.as<int>()) == "");
   }
-}
-
-__global__ void read_kernel(const int* x, int* y) { y[threadIdx.x] = x[threadIdx.x]; }
-
-TEST_CASE("memory that was given back is out of bounds") {
-  const DeviceBytes y(128);
-  int* gone = nullptr;
-  {
-    const DeviceBytes x(128);
-    gone = x.as<int>();
-    CHECK(finding_of<read_kernel>({.grid = {1}, .block = {32}}, gone, y.as<int>()) == "");
-  }
-  CHECK(finding_of<read_kernel>({.grid = {1}, .block = {32}}, gone, y.as<int>()) ==
-        "emu: emu::{anonymous}::read_kernel, block (0, 0, 0), thread (0, 0, 0), "
-        "tests/cuda/check/findings_test.cpp:103: "
-        "out of bounds: 4 bytes of device memory outside an allocation");
-}
-
-TEST_CASE("device memory that the host touches is told with the host's line") {
-  const DeviceBytes x(128), y(128);
-  CHECK(check::take_host_accesses().empty());
-  x.as<int>()[3] = 1;
-  finding_of<read_kernel>({.grid = {1}, .block = {32}}, x.as<int>(), y.as<int>());
-  const int seen = y.as<int>()[3];
-  CHECK(seen == 1);
-  const std::string message =
-      ": device memory touched outside a launch or transfer; copy it with to(Device::cpu)";
-  const std::vector<std::string> found = check::take_host_accesses();
-  REQUIRE(found.size() == 2);
-  CHECK(found[0] == "emu: host, tests/cuda/check/findings_test.cpp:122" + message);
-  CHECK(found[1] == "emu: host, tests/cuda/check/findings_test.cpp:124" + message);
-  CHECK(check::take_host_accesses().empty());
 }
 
 }  // namespace
