@@ -89,7 +89,10 @@ struct AttentionRules {
   __device__ float keep(std::int64_t head, std::int64_t i, std::int64_t j) const {
     if (dropped_below == 0) return 1;
     const auto word = static_cast<std::uint64_t>((head * n + i) * m + j);
-    return philox_words(word / 4, seed, draw)[word % 4] >= dropped_below ? kept : 0.0f;
+    const auto words = philox_words(word / 4, seed, draw);
+    const std::uint32_t low = word & 1 ? words[1] : words[0], high = word & 1 ? words[3] : words[2];
+    return (word & 2 ? high : low) >= dropped_below ? kept
+                                                    : 0.0f;  // an index would put the words into memory
   }
 };
 

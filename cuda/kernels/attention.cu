@@ -61,10 +61,10 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
       tiles.b[depth][row] = inside ? b.at(first_b + row, k + depth) : 0.0f;
     }
     __syncthreads();
-    for (int depth = 0; depth < kDepth; ++depth)
-      for (int i = 0; i < kEach; ++i)
-        for (int j = 0; j < kEach; ++j)
-          sum[i][j] += tiles.a[depth][own.row + 16 * i] * tiles.b[depth][own.column + 16 * j];
+    for (int depth = 0; depth < kDepth; ++depth) UNROLL
+    for (int i = 0; i < kEach; ++i) UNROLL
+    for (int j = 0; j < kEach; ++j)
+      sum[i][j] += tiles.a[depth][own.row + 16 * i] * tiles.b[depth][own.column + 16 * j];
     __syncthreads();  // before the next tiles overwrite these
   }
 }
@@ -72,8 +72,9 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
 /// Puts a block's weights where add_weighted finds them.
 __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[kEach][kEach]) {
   const Place own;
-  for (int i = 0; i < kEach; ++i)
-    for (int j = 0; j < kEach; ++j) tiles.weights[own.row + 16 * i][own.column + 16 * j] = weights[i][j];
+  UNROLL
+  for (int i = 0; i < kEach; ++i) UNROLL
+  for (int j = 0; j < kEach; ++j) tiles.weights[own.row + 16 * i][own.column + 16 * j] = weights[i][j];
   __syncthreads();
 }
 
@@ -88,12 +89,13 @@ __device__ void add_weighted(const Tiles& tiles, const RowsOf<T>& x, std::int64_
       tiles.x[row][column] = column < d ? x.at(first + k + row, column) : 0.0f;
     }
     __syncthreads();
-    for (int row = 0; row < kDepth; ++row)
-      for (int i = 0; i < kEach; ++i) {
-        const int place = own.row + 16 * i;
-        const float weight = transposed ? tiles.weights[k + row][place] : tiles.weights[place][k + row];
-        for (int j = 0; j < columns; ++j) sum[i][j] += weight * tiles.x[row][own.column + 16 * j];
-      }
+    for (int row = 0; row < kDepth; ++row) UNROLL
+    for (int i = 0; i < kEach; ++i) {
+      const int place = own.row + 16 * i;
+      const float weight = transposed ? tiles.weights[k + row][place] : tiles.weights[place][k + row];
+      UNROLL
+      for (int j = 0; j < columns; ++j) sum[i][j] += weight * tiles.x[row][own.column + 16 * j];
+    }
     __syncthreads();  // before the next rows of x, or the next weights
   }
 }
@@ -112,7 +114,7 @@ struct Operands {
 };
 
 template <int columns, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     attention_kernel(Operands<T> x, HeadRows<T> y, MixedOut<T> top, MixedOut<T> log_sum) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
@@ -125,15 +127,19 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t key = 0; key < end; key += kTile) {
     float weights[kEach][kEach];
     multiply_rows(tiles, q, tile.first, k, key, rules.d, weights);
+    UNROLL
     for (int i = 0; i < kEach; ++i) {
       const std::int64_t query = tile.first + own.row + 16 * i;
       float largest = -std::numeric_limits<float>::infinity();
+      UNROLL
       for (int j = 0; j < kEach; ++j) {
         weights[i][j] = rules.score(tile.head, query, key + own.column + 16 * j, weights[i][j]);
         largest = Max{}(largest, weights[i][j]);
       }
       const float factor = softmax[i].raise(row_reduce(largest, Max{}));
+      UNROLL
       for (int j = 0; j < columns; ++j) sum[i][j] *= factor;
+      UNROLL
       for (int j = 0; j < kEach; ++j) {
         const float weight = expf(weights[i][j] - softmax[i].shift());
         softmax[i].sum += weight;
@@ -143,11 +149,13 @@ __global__ void __launch_bounds__(kThreads)
     store_weights(tiles, weights);
     add_weighted<false>(tiles, v, key, rules.d, sum);
   }
+  UNROLL
   for (int i = 0; i < kEach; ++i) {
     const std::int64_t query = tile.first + own.row + 16 * i;
     const float total = row_reduce(softmax[i].sum, Sum{});
     if (query >= rules.n) continue;
     T* row = y.head(tile.head) + query * y.row_stride;
+    UNROLL
     for (int j = 0; j < columns; ++j)
       if (own.column + 16 * j < rules.d)
         row[own.column + 16 * j] = narrow<T>(total == 0 ? 0.0f : sum[i][j] / total);
@@ -193,12 +201,14 @@ struct WeightGradients {
     multiply_rows(tiles, q, first_query, k, first_key, rules.d, kept);
     multiply_rows(tiles, g, first_query, v, first_key, rules.d, grad);
     const Place own;
+    UNROLL
     for (int i = 0; i < kEach; ++i) {
       const std::int64_t query = first_query + own.row + 16 * i, row = head * rules.n + query;
       const bool inside = query < rules.n;
       const float top = inside ? rows.top[row] : 0.0f, log_sum = inside ? rows.log_sum[row] : 0.0f,
                   delta = inside ? rows.delta[row] : 0.0f;
       const bool blind = top == -std::numeric_limits<float>::infinity();
+      UNROLL
       for (int j = 0; j < kEach; ++j) {
         const std::int64_t key = first_key + own.column + 16 * j;
         const float score = rules.score(head, query, key, kept[i][j]);
@@ -214,8 +224,10 @@ template <int columns, class T>
 __device__ void store_rows(const HeadRows<T>& to, std::int64_t head, std::int64_t first, std::int64_t end,
                            std::int64_t d, float scale, const float (&sum)[kEach][columns]) {
   const Place own;
+  UNROLL
   for (int i = 0; i < kEach; ++i) {
     const std::int64_t row = first + own.row + 16 * i;
+    UNROLL
     for (int j = 0; j < columns; ++j)
       if (row < end && own.column + 16 * j < d)
         to.head(head)[row * to.row_stride + own.column + 16 * j] = narrow<T>(sum[i][j] * scale);
@@ -224,7 +236,7 @@ __device__ void store_rows(const HeadRows<T>& to, std::int64_t head, std::int64_
 
 /// grad_q, and grad_bias where it is wanted.
 template <int columns, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     attention_bwd_queries_kernel(Operands<T> x, BackwardRows<T> rows, HeadRows<T> grad_q, T* grad_bias) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
@@ -238,19 +250,20 @@ __global__ void __launch_bounds__(kThreads)
     store_weights(tiles, weights.grad);
     add_weighted<false>(tiles, k, key, rules.d, sum);
     if (!grad_bias) continue;
-    for (int i = 0; i < kEach; ++i)
-      for (int j = 0; j < kEach; ++j) {
-        const std::int64_t query = tile.first + own.row + 16 * i, at = key + own.column + 16 * j;
-        if (query < rules.n && at < rules.m)
-          grad_bias[(tile.head * rules.n + query) * rules.m + at] = narrow<T>(weights.grad[i][j]);
-      }
+    UNROLL
+    for (int i = 0; i < kEach; ++i) UNROLL
+    for (int j = 0; j < kEach; ++j) {
+      const std::int64_t query = tile.first + own.row + 16 * i, at = key + own.column + 16 * j;
+      if (query < rules.n && at < rules.m)
+        grad_bias[(tile.head * rules.n + query) * rules.m + at] = narrow<T>(weights.grad[i][j]);
+    }
   }
   store_rows(grad_q, tile.head, tile.first, rules.n, rules.d, rules.scale, sum);
 }
 
 /// grad_k and grad_v.
 template <int columns, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     attention_bwd_keys_kernel(Operands<T> x, BackwardRows<T> rows, HeadRows<T> grad_k, HeadRows<T> grad_v) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
@@ -273,9 +286,7 @@ template <class F>
 void with_columns(std::int64_t d, const F& f) {
   TSR_CHECK(d <= kMostColumns * 16, "attention: head size ", d, " is more than the ", kMostColumns * 16,
             " that this kernel takes");
-  if (d <= 32) {
-    f(std::integral_constant<int, 2>{});
-  } else if (d <= 64) {
+  if (d <= 64) {
     f(std::integral_constant<int, 4>{});
   } else {
     f(std::integral_constant<int, kMostColumns>{});
