@@ -25,7 +25,7 @@ Tensor draw(const Shape& shape, std::uint64_t seed, DType dtype, Device device) 
 void wait_for(Device device) { empty({1}, float32, device).to(Device::cpu); }
 
 /// A repetition by the named variant, and the wait for it.
-Body by_variant(Device device, const char* variant, Body once) {
+Body by_variant(Device device, const char* variant, const Body& once) {
   return [=] {
     choose_variant(device, variant);
     for (int i = 0; i < kLaunches; ++i) once();

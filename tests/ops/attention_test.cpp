@@ -29,7 +29,7 @@ struct Setting {
 double broadcast_at(const Tensor& x, std::array<std::int64_t, 4> place) {
   std::int64_t offset = 0;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    const std::int64_t at = place[static_cast<std::size_t>(4 - x.rank() + axis)];
+    const std::int64_t at = place[4 - static_cast<std::size_t>(x.rank() - axis)];
     offset = offset * x.shape()[axis] + (x.shape()[axis] == 1 ? 0 : at);
   }
   return x.data<double>()[offset];
@@ -76,14 +76,14 @@ struct Sizes {
   std::int64_t batch, heads, n, m, d;
 };
 
-Variant variant(const Sizes& s, bool gradients, Values values = Values::normal, std::vector<Input> rest = {},
-                bool strided = false) {
+Variant variant(const Sizes& s, bool gradients, Values values = Values::normal,
+                const std::vector<Input>& rest = {}, bool strided = false) {
   Variant result{{{{s.batch, s.heads, s.n, s.d}, values, 0, strided},
                   {{s.batch, s.heads, s.m, s.d}, values, 0, strided},
                   {{s.batch, s.heads, s.m, s.d}, Values::normal, 0, strided}},
                  gradients};
   result.large = s.batch * s.heads * s.n * s.m * s.d > std::int64_t{1} << 22;
-  for (Input& input : rest) result.inputs.push_back(std::move(input));
+  result.inputs.insert(result.inputs.end(), rest.begin(), rest.end());
   return result;
 }
 
