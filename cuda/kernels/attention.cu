@@ -61,10 +61,14 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
       tiles.b[depth][row] = inside ? b.at(first_b + row, k + depth) : 0.0f;
     }
     __syncthreads();
-    for (int depth = 0; depth < kDepth; ++depth) UNROLL
-    for (int i = 0; i < kEach; ++i) UNROLL
-    for (int j = 0; j < kEach; ++j)
-      sum[i][j] += tiles.a[depth][own.row + 16 * i] * tiles.b[depth][own.column + 16 * j];
+    for (int depth = 0; depth < kDepth; ++depth) {
+      UNROLL
+      for (int i = 0; i < kEach; ++i) {
+        UNROLL
+        for (int j = 0; j < kEach; ++j)
+          sum[i][j] += tiles.a[depth][own.row + 16 * i] * tiles.b[depth][own.column + 16 * j];
+      }
+    }
     __syncthreads();  // before the next tiles overwrite these
   }
 }
@@ -73,8 +77,10 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
 __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[kEach][kEach]) {
   const Place own;
   UNROLL
-  for (int i = 0; i < kEach; ++i) UNROLL
-  for (int j = 0; j < kEach; ++j) tiles.weights[own.row + 16 * i][own.column + 16 * j] = weights[i][j];
+  for (int i = 0; i < kEach; ++i) {
+    UNROLL
+    for (int j = 0; j < kEach; ++j) tiles.weights[own.row + 16 * i][own.column + 16 * j] = weights[i][j];
+  }
   __syncthreads();
 }
 
@@ -89,12 +95,14 @@ __device__ void add_weighted(const Tiles& tiles, const RowsOf<T>& x, std::int64_
       tiles.x[row][column] = column < d ? x.at(first + k + row, column) : 0.0f;
     }
     __syncthreads();
-    for (int row = 0; row < kDepth; ++row) UNROLL
-    for (int i = 0; i < kEach; ++i) {
-      const int place = own.row + 16 * i;
-      const float weight = transposed ? tiles.weights[k + row][place] : tiles.weights[place][k + row];
+    for (int row = 0; row < kDepth; ++row) {
       UNROLL
-      for (int j = 0; j < columns; ++j) sum[i][j] += weight * tiles.x[row][own.column + 16 * j];
+      for (int i = 0; i < kEach; ++i) {
+        const int place = own.row + 16 * i;
+        const float weight = transposed ? tiles.weights[k + row][place] : tiles.weights[place][k + row];
+        UNROLL
+        for (int j = 0; j < columns; ++j) sum[i][j] += weight * tiles.x[row][own.column + 16 * j];
+      }
     }
     __syncthreads();  // before the next rows of x, or the next weights
   }
@@ -251,11 +259,13 @@ __global__ void __launch_bounds__(kThreads, 1)
     add_weighted<false>(tiles, k, key, rules.d, sum);
     if (!grad_bias) continue;
     UNROLL
-    for (int i = 0; i < kEach; ++i) UNROLL
-    for (int j = 0; j < kEach; ++j) {
-      const std::int64_t query = tile.first + own.row + 16 * i, at = key + own.column + 16 * j;
-      if (query < rules.n && at < rules.m)
-        grad_bias[(tile.head * rules.n + query) * rules.m + at] = narrow<T>(weights.grad[i][j]);
+    for (int i = 0; i < kEach; ++i) {
+      UNROLL
+      for (int j = 0; j < kEach; ++j) {
+        const std::int64_t query = tile.first + own.row + 16 * i, at = key + own.column + 16 * j;
+        if (query < rules.n && at < rules.m)
+          grad_bias[(tile.head * rules.n + query) * rules.m + at] = narrow<T>(weights.grad[i][j]);
+      }
     }
   }
   store_rows(grad_q, tile.head, tile.first, rules.n, rules.d, rules.scale, sum);
