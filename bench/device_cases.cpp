@@ -108,7 +108,10 @@ struct SimClrStep {
 
 Case simclr_step(Device device, const char* variant) {
   const bool small = device == Device::emu;
-  return {.name = text("simclr_resnet18_step_bfloat16_", variant), .prepare = [=]() -> Body {
+  return {.name = text("simclr_resnet18_step_bfloat16_", variant),
+          .work = 0,
+          .unit = "",
+          .prepare = [=]() -> Body {
             return [=, step = std::make_shared<SimClrStep>(device, small ? 4 : 512, small ? "4" : "64")] {
               step->run(variant);
             };
