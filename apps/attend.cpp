@@ -1,13 +1,12 @@
 // tessera attend: where the heads of a Vision Transformer look.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
 
 #include "apps/attention_picture.h"
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/model_io.h"
 #include "autograd/ops.h"
 #include "data/augment.h"
@@ -18,7 +17,7 @@
 namespace tsr {
 namespace {
 
-struct Options {
+struct AttendCommand {
   std::string model, data, out = "attention.png";
   std::vector<std::string> images;
   std::int64_t count = 8, block = -1, size = 0;
@@ -42,7 +41,7 @@ Image to_grey(const Image& image) {
 }
 
 /// The images that were asked for: files, or the first of a data set's test split.
-std::vector<NamedImage> images_of(const Options& o) {
+std::vector<NamedImage> images_of(const AttendCommand& o) {
   TSR_CHECK_INPUT(o.images.empty() != o.data.empty(),
                   "attend: name images by --image FILE, or a data set by --data");
   std::vector<NamedImage> images;
@@ -60,7 +59,7 @@ std::vector<NamedImage> images_of(const Options& o) {
   return images;
 }
 
-ViT& transformer_of(EncoderModel& model, const Options& o) {
+ViT& transformer_of(EncoderModel& model, const AttendCommand& o) {
   auto* vit = dynamic_cast<ViT*>(model.encoder.get());
   TSR_CHECK_INPUT(vit != nullptr, "--model: ", o.model, ": its encoder, ", model.info.arch,
                   ", has no attention; choose a Vision Transformer's (vit_mini, vit_tiny, …)");
@@ -94,7 +93,7 @@ Tensor maps_of(ViT& vit, const Tensor& view, std::int64_t block) {
   return contiguous(reshape(patches, {patches.size(0), side, side}));
 }
 
-void run(const Options& o) {
+void run(const AttendCommand& o) {
   EncoderModel model = load_encoder(o.model);
   ViT& vit = transformer_of(model, o);
   const std::int64_t size = o.size > 0 ? o.size : model.info.image_size;
@@ -113,24 +112,21 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_attend_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("attend", "Draw where the heads of a Vision Transformer look");
-  const auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "a run's folder or an encoder file")
-      ->type_name("DIR|FILE")
-      ->required();
-  command->add_option("--image", o->images, "images to look at; may be repeated")->type_name("FILE");
-  command->add_option("--data", o->data, "or a data set, as for pretrain: the first images of its test split")
-      ->type_name("SPEC");
-  command->add_option("--count", o->count, "how many of the data set's (default 8)")->type_name("N");
-  command
-      ->add_option("--block", o->block, "which block's attention, from the last when negative (default -1)")
-      ->type_name("B");
-  command->add_option("--size", o->size, "pixels of the image's side (default: those of training)")
-      ->type_name("S");
-  command->add_option("--out", o->out, "the picture (default attention.png)")->type_name("FILE.png");
-  add_threads_option(*command);
-  command->callback([o] { run(*o); });
+void add_attend_command(Command& tessera) {
+  Command command = tessera.subcommand("attend", "Draw where the heads of a Vision Transformer look");
+  const auto o = std::make_shared<AttendCommand>();
+  command.option("--model", &o->model, "DIR|FILE", "a run's folder or an encoder file", {.required = true});
+  command.option("--image", &o->images, "FILE", "images to look at, one or several",
+                 {.several_in_a_row = true});
+  command.option("--data", &o->data, "SPEC",
+                 "or a data set, as for pretrain: the first images of its test split");
+  command.option("--count", &o->count, "N", "how many of the data set's (default 8)");
+  command.option("--block", &o->block, "B",
+                 "which block's attention, from the last when negative (default -1)");
+  command.option("--size", &o->size, "S", "pixels of the image's side (default: those of training)");
+  command.option("--out", &o->out, "FILE.png", "the picture (default attention.png)");
+  command.threads_option();
+  command.action([o] { run(*o); });
 }
 
 }  // namespace tsr

@@ -6,8 +6,10 @@
 #include <new>
 #include <string>
 
+#include "apps/command.h"
 #include "apps/commands.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 #include "tensor/suggest.h"
 
 namespace tsr {
@@ -77,8 +79,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   std::string what = error.what();
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     if (!app.remaining().empty()) return unexpected_argument(app);
-    if (command.get_parent() == nullptr) return text("command: is required; ", see_help(command));
-    return text(what.substr(0, what.find(" is required")), ": is required; ", see_help(command));
+    const std::string subject = what.substr(0, what.find(" is required"));
+    return text(subject == "A subcommand" ? "command" : subject, ": is required; ", see_help(command));
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr)
     return text(what.substr(0, what.find(':')), ": needs one value; ", see_help(command));
@@ -93,29 +95,67 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   return text(what, "; ", see_help(command));
 }
 
-void declare(CLI::App& app) {
-  app.require_subcommand(1);
-  add_pretrain_command(app);
-  add_replay_command(app);
-  add_embed_command(app);
-  add_attend_command(app);
-  add_eval_command(app);
-  add_demo_command(app);
-  add_info_command(app);
+/// Gives CLI11 a target, whatever its kind.
+CLI::Option* add_option(CLI::App& app, const std::string& name, const Command::Target& target,
+                        const std::string& help) {
+  return std::visit(
+      [&]<class T>(const T& to) {
+        if constexpr (std::is_same_v<T, std::function<void(const std::string&)>>)
+          return app.add_option_function<std::string>(name, to, help);
+        else if constexpr (std::is_same_v<T, std::function<void(std::int64_t)>>)
+          return app.add_option_function<std::int64_t>(name, to, help);
+        else
+          return app.add_option(name, *to, help);
+      },
+      target);
 }
 
 }  // namespace
 
-int run_command(int argc, char** argv) {
-  CLI::App app("Tessera: self-supervised learning from scratch.", program_name(argc, argv));
+void Command::option(const std::string& name, Target target, const std::string& type, const std::string& help,
+                     Rules rules) {
+  CLI::Option* option = add_option(*app_, name, target, help);
+  option->type_name(type);
+  if (rules.required) option->required();
+  if (std::holds_alternative<std::vector<std::string>*>(target) && !rules.several_in_a_row)
+    option->type_size(1)->allow_extra_args(false);
+}
+
+void Command::flag(const std::string& name, bool& target, const std::string& help) {
+  app_->add_flag(name, target, help);
+}
+
+void Command::threads_option() {
+  const auto apply = [](std::int64_t count) {
+    TSR_CHECK_INPUT(count >= 1 && count <= 1024, "--threads: ", count, ": must be 1 to 1024");
+    set_thread_count(static_cast<int>(count));
+  };
+  option("--threads", apply, "N", "threads that compute (default: all that this process may use)");
+}
+
+Command Command::subcommand(const std::string& name, const std::string& help) {
+  app_->require_subcommand(1);
+  return Command(*app_->add_subcommand(name, help));
+}
+
+void Command::action(std::function<void()> run) { app_->callback(std::move(run)); }
+
+void Command::footer(const std::string& words) { app_->footer(words); }
+
+int parse_and_run(int argc, char** argv, const std::string& description,
+                  const std::function<void(Command&)>& declare) {
+  CLI::App app(description, program_name(argc, argv));
   try {
-    declare(app);
+    Command command(app);
+    declare(command);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     return report(app, usage_message(app, error), kUsage);
+  } catch (const MissingOption& missing) {
+    return report(app, text(missing.name, ": is required; ", see_help(chosen(app))), kUsage);
   } catch (const InputError& error) {
     return report(app, error.what(), kUsage);
   } catch (const std::bad_alloc&) {
@@ -123,6 +163,24 @@ int run_command(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(app, error.what(), kRuntimeFailure);
   }
+}
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : separator) + word;
+  return line;
+}
+
+int run_command(int argc, char** argv) {
+  return parse_and_run(argc, argv, "Tessera: self-supervised learning from scratch.", [](Command& tessera) {
+    add_pretrain_command(tessera);
+    add_replay_command(tessera);
+    add_embed_command(tessera);
+    add_attend_command(tessera);
+    add_eval_command(tessera);
+    add_demo_command(tessera);
+    add_info_command(tessera);
+  });
 }
 
 }  // namespace tsr

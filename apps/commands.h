@@ -1,18 +1,16 @@
 #pragma once
-// The sub-commands: each declares its options on `app` and runs when it is chosen.
-
-namespace CLI {
-class App;
-}
+// The sub-commands: each declares itself and its options below `tessera`, and runs when it is chosen.
 
 namespace tsr {
 
-void add_pretrain_command(CLI::App& app);
-void add_replay_command(CLI::App& app);
-void add_embed_command(CLI::App& app);
-void add_attend_command(CLI::App& app);
-void add_eval_command(CLI::App& app);
-void add_demo_command(CLI::App& app);
-void add_info_command(CLI::App& app);
+class Command;
+
+void add_pretrain_command(Command& tessera);
+void add_replay_command(Command& tessera);
+void add_embed_command(Command& tessera);
+void add_attend_command(Command& tessera);
+void add_eval_command(Command& tessera);
+void add_demo_command(Command& tessera);
+void add_info_command(Command& tessera);
 
 }  // namespace tsr

@@ -1,5 +1,4 @@
 // tessera demo: SimCLR from nothing, and an honest look at what it has learnt.
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -7,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/demo_picture.h"
 #include "apps/demo_results.h"
 #include "apps/features.h"
@@ -23,7 +22,7 @@ constexpr const char* kPreset = "quick";
 constexpr std::int64_t kSteps = 500;  // about four minutes on two cores
 constexpr std::int64_t kBatchNormImages = 10'240;
 
-struct Options {
+struct DemoCommand {
   std::string data, out = "runs/demo";
   std::int64_t steps = kSteps, train_images = 0, test_images = 0;
   std::uint64_t seed = 0;
@@ -31,10 +30,6 @@ struct Options {
 };
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 DatasetPtr first_images(const DatasetPtr& dataset, std::int64_t count) {
   if (count == 0 || count >= dataset->size()) return dataset;
@@ -55,7 +50,7 @@ std::string default_data() {
   }
 }
 
-EvalSplits open_splits(const Options& o, const std::string& data) {
+EvalSplits open_splits(const DemoCommand& o, const std::string& data) {
   EvalSplits splits =
       split_for_evaluation(first_images(open_dataset(data, Split::train), o.train_images),
                            first_images(open_dataset(data, Split::test), o.test_images), {.seed = o.seed});
@@ -76,7 +71,7 @@ void clear_folder(const std::filesystem::path& folder) {
     std::filesystem::remove(folder / name);
 }
 
-PretrainOptions training(const Options& o, const EvalSplits& splits, const std::string& data) {
+PretrainOptions training(const DemoCommand& o, const EvalSplits& splits, const std::string& data) {
   PretrainOptions options;
   apply_layer(options.config, find_preset(kPreset), kPreset);
   options.config.method = "simclr";
@@ -102,7 +97,8 @@ double training_seconds(const std::filesystem::path& folder) {
 }
 
 /// Trains; returns the trained encoder and how long it took.
-std::pair<EncoderModel, double> train(const Options& o, const EvalSplits& splits, const std::string& data) {
+std::pair<EncoderModel, double> train(const DemoCommand& o, const EvalSplits& splits,
+                                      const std::string& data) {
   const DatasetPtr& set = splits.all_train;
   std::cout << "1. SimCLR on " << data << ": " << set->size() << " images without their labels, " << o.steps
             << " steps, into " << o.out << std::endl;
@@ -131,7 +127,7 @@ void judge(DemoResults& results, const std::string& name, const EvalData& data,
   std::cout << "judged in " << clock_text(seconds_since(start)) << std::endl;
 }
 
-void run(const Options& o) {
+void run(const DemoCommand& o) {
   TSR_CHECK_INPUT(o.steps >= 1, "--steps: ", o.steps, ": must be at least 1");
   TSR_CHECK_INPUT(o.train_images >= 0 && o.test_images >= 0,
                   "--train-images, --test-images: must not be negative");
@@ -164,21 +160,19 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_demo_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
+void add_demo_command(Command& tessera) {
+  Command command = tessera.subcommand(
       "demo", "Train SimCLR on Fashion-MNIST for minutes; show what its features are worth");
-  const auto o = std::make_shared<Options>();
-  command->add_option("--data", o->data, "another labelled data set (as for pretrain)")->type_name("SPEC");
-  command->add_option("--out", o->out, "the run's folder (default runs/demo); an earlier demo in it goes")
-      ->type_name("DIR");
-  command->add_option("--steps", o->steps, text("optimiser steps (default ", kSteps, ")"))->type_name("N");
-  command->add_option("--seed", o->seed, "of weights, views and draws (default 0)")->type_name("S");
-  command->add_option("--train-images", o->train_images, "use only the first N (default: all)")
-      ->type_name("N");
-  command->add_option("--test-images", o->test_images, "use only the first N (default: all)")->type_name("N");
-  command->add_flag("--resume", o->resume, "go on with an interrupted demo");
-  add_threads_option(*command);
-  command->callback([o] { run(*o); });
+  const auto o = std::make_shared<DemoCommand>();
+  command.option("--data", &o->data, "SPEC", "another labelled data set (as for pretrain)");
+  command.option("--out", &o->out, "DIR", "the run's folder (default runs/demo); an earlier demo in it goes");
+  command.option("--steps", &o->steps, "N", text("optimiser steps (default ", kSteps, ")"));
+  command.option("--seed", &o->seed, "S", "of weights, views and draws (default 0)");
+  command.option("--train-images", &o->train_images, "N", "use only the first N (default: all)");
+  command.option("--test-images", &o->test_images, "N", "use only the first N (default: all)");
+  command.flag("--resume", o->resume, "go on with an interrupted demo");
+  command.threads_option();
+  command.action([o] { run(*o); });
 }
 
 }  // namespace tsr

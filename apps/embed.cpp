@@ -1,16 +1,15 @@
 // tessera embed: features of a data set, in a file.
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/features.h"
 
 namespace tsr {
 namespace {
 
-struct Options {
+struct EmbedCommand {
   std::string model, data, out, split = "train";
 };
 
@@ -26,7 +25,7 @@ Tensor ids_of(const Dataset& dataset) {
   return ids;
 }
 
-void run(const Options& o) {
+void run(const EmbedCommand& o) {
   const Split split = split_from_name(o.split);
   TSR_CHECK_INPUT(!std::filesystem::is_directory(o.out), "--out: ", o.out, " is a folder; name a file");
   EncoderModel model = load_encoder(o.model);
@@ -39,19 +38,16 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_embed_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("embed", "Write an encoder's features of a data set");
-  const auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "a run's folder or an encoder file")
-      ->type_name("DIR|FILE")
-      ->required();
-  command->add_option("--data", o->data, "as for pretrain")->type_name("SPEC")->required();
-  command->add_option("--split", o->split, "train (default) or test")->type_name("S");
-  command->add_option("--out", o->out, "features [N, D] float32, ids and labels int64 [N]")
-      ->type_name("FILE.safetensors")
-      ->required();
-  add_threads_option(*command);
-  command->callback([o] { run(*o); });
+void add_embed_command(Command& tessera) {
+  Command command = tessera.subcommand("embed", "Write an encoder's features of a data set");
+  const auto o = std::make_shared<EmbedCommand>();
+  command.option("--model", &o->model, "DIR|FILE", "a run's folder or an encoder file", {.required = true});
+  command.option("--data", &o->data, "SPEC", "as for pretrain", {.required = true});
+  command.option("--split", &o->split, "S", "train (default) or test");
+  command.option("--out", &o->out, "FILE.safetensors", "features [N, D] float32, ids and labels int64 [N]",
+                 {.required = true});
+  command.threads_option();
+  command.action([o] { run(*o); });
 }
 
 }  // namespace tsr

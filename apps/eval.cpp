@@ -1,18 +1,17 @@
 // tessera eval: an encoder judged by classifiers on its frozen features.
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/evaluation.h"
 
 namespace tsr {
 namespace {
 
-struct Options {
+struct EvalCommand {
   std::string model, data;
   std::int64_t per_class = 0;
   std::int64_t held_out = 0;
@@ -23,7 +22,7 @@ struct Options {
   bool json = false;
 };
 
-ProtocolOptions protocol(const Options& o) {
+ProtocolOptions protocol(const EvalCommand& o) {
   TSR_CHECK_INPUT(o.per_class >= 0, "--labels-per-class: ", o.per_class, ": must not be negative");
   TSR_CHECK_INPUT(o.held_out >= 0, "--held-out: ", o.held_out, ": must not be negative");
   TSR_CHECK_INPUT(o.draws >= 1, "--draws: ", o.draws, ": must be at least 1");
@@ -59,7 +58,8 @@ void row(const char* name, const std::string& value) {
 }
 
 template <class Setting>
-void print(const Options& o, const char* classifier, const EvalData& data, const Judged<Setting>& judged) {
+void print(const EvalCommand& o, const char* classifier, const EvalData& data,
+           const Judged<Setting>& judged) {
   const bool several = o.per_class > 0;
   row("labels", several ? text(o.per_class, " a class, ", o.draws, " draws") : "all");
   row(classifier,
@@ -81,7 +81,7 @@ void print(const Options& o, const char* classifier, const EvalData& data, const
   std::cout << line.dump() << '\n';
 }
 
-void run(const Options& o, bool knn) {
+void run(const EvalCommand& o, bool knn) {
   const ProtocolOptions options = protocol(o);
   EncoderModel model = load_encoder(o.model);
   const EvalSplits splits =
@@ -99,45 +99,36 @@ void run(const Options& o, bool knn) {
   }
 }
 
-std::shared_ptr<Options> add_common_options(CLI::App& command) {
-  auto o = std::make_shared<Options>();
-  command.add_option("--model", o->model, "a run's folder or an encoder file")
-      ->type_name("DIR|FILE")
-      ->required();
-  command.add_option("--data", o->data, "as for pretrain, with labels")->type_name("SPEC")->required();
-  command
-      .add_option("--labels-per-class", o->per_class, "labels to learn from, of each class (default: all)")
-      ->type_name("N");
-  command.add_option("--draws", o->draws, "times that so few labels are drawn (default 5)")->type_name("N");
-  command
-      .add_option("--held-out", o->held_out,
-                  "training images that only choose settings (default: a sixth, at most 10000)")
-      ->type_name("N");
-  command.add_option("--seed", o->seed, "of what is held out and drawn (default 0)")->type_name("S");
-  command.add_flag("--json", o->json, "end with one line of JSON");
-  add_threads_option(command);
+std::shared_ptr<EvalCommand> add_common_options(Command& command) {
+  auto o = std::make_shared<EvalCommand>();
+  command.option("--model", &o->model, "DIR|FILE", "a run's folder or an encoder file", {.required = true});
+  command.option("--data", &o->data, "SPEC", "as for pretrain, with labels", {.required = true});
+  command.option("--labels-per-class", &o->per_class, "N",
+                 "labels to learn from, of each class (default: all)");
+  command.option("--draws", &o->draws, "N", "times that so few labels are drawn (default 5)");
+  command.option("--held-out", &o->held_out, "N",
+                 "training images that only choose settings (default: a sixth, at most 10000)");
+  command.option("--seed", &o->seed, "S", "of what is held out and drawn (default 0)");
+  command.flag("--json", o->json, "end with one line of JSON");
+  command.threads_option();
   return o;
 }
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("eval", "Judge an encoder by classifiers on its features");
-  command->require_subcommand(1);
+void add_eval_command(Command& tessera) {
+  Command command = tessera.subcommand("eval", "Judge an encoder by classifiers on its features");
 
-  CLI::App* knn =
-      command->add_subcommand("knn", "Nearest neighbours by cosine similarity, weighted by exp(s/T)");
-  const auto k = add_common_options(*knn);
-  knn->add_option("--k", k->k, "neighbours that vote (default: the best on held-out images)")->type_name("N");
-  knn->add_option("--temperature", k->temperature, "T (default: the best on held-out images)")
-      ->type_name("T");
-  knn->callback([k] { run(*k, true); });
+  Command knn = command.subcommand("knn", "Nearest neighbours by cosine similarity, weighted by exp(s/T)");
+  const auto k = add_common_options(knn);
+  knn.option("--k", &k->k, "N", "neighbours that vote (default: the best on held-out images)");
+  knn.option("--temperature", &k->temperature, "T", "T (default: the best on held-out images)");
+  knn.action([k] { run(*k, true); });
 
-  CLI::App* linear = command->add_subcommand("linear", "A linear classifier (logistic regression)");
-  const auto l = add_common_options(*linear);
-  linear->add_option("--weight-decay", l->weight_decay, "(default: the best on held-out images)")
-      ->type_name("W");
-  linear->callback([l] { run(*l, false); });
+  Command linear = command.subcommand("linear", "A linear classifier (logistic regression)");
+  const auto l = add_common_options(linear);
+  linear.option("--weight-decay", &l->weight_decay, "W", "(default: the best on held-out images)");
+  linear.action([l] { run(*l, false); });
 }
 
 }  // namespace tsr

@@ -1,12 +1,11 @@
 // tessera info: what this build and this machine can do.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <unistd.h>
 
 #include "apps/augmentations.h"
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/run_config.h"
 #include "data/dataset.h"
 #include "ssl/encoders.h"
@@ -62,9 +61,9 @@ void print_info() {
 
 }  // namespace
 
-void add_info_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("info", "Show the build, the machine, methods and data sets");
-  command->callback(print_info);
+void add_info_command(Command& tessera) {
+  Command command = tessera.subcommand("info", "Show the build, the machine, methods and data sets");
+  command.action(print_info);
 }
 
 }  // namespace tsr

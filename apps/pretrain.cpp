@@ -20,10 +20,6 @@ constexpr std::int64_t kCollapseEvery = 50;       // steps between two looks at 
 constexpr double kCheckpointSeconds = 120, kTimingSeconds = 5;
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 /// Setting read: doors, which matrix products and convolutions a CUDA device calls: the library's (default on
 /// cuda) or our own (default on emu, where plain kernels stand in for a library). The CPU has its own
 /// whatever it says, so that a run of another device can be repeated there.

@@ -34,6 +34,10 @@ std::string clock_text(double seconds);
 
 /// Shows reports as they come: on a terminal ten times a second in place, elsewhere a line every five
 /// seconds; the first and the last always.
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 class Progress {
  public:
   /// Standard error; silent when `quiet`.

@@ -1,18 +1,17 @@
 // tessera replay: the command line of a replay.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 
+#include "apps/command.h"
 #include "apps/commands.h"
-#include "apps/common_options.h"
 #include "apps/replay.h"
 #include "ssl/encoders.h"
 
 namespace tsr {
 namespace {
 
-struct Options {
+struct ReplayCommand {
   ReplayOptions replay;
   std::string init, views, dump;
   std::vector<std::string> settings;
@@ -31,14 +30,14 @@ void print_step(std::int64_t step, const StepReport& report) {
   std::fflush(stdout);
 }
 
-void run(Options o) {
+void run(ReplayCommand o) {
   for (const std::string& assignment : o.settings) o.replay.settings.assign(assignment);
   if (o.list_state) {
     list_replay_state(std::move(o.replay), std::cout);
     return;
   }
-  if (o.init.empty()) throw CLI::RequiredError("--init");
-  if (o.views.empty()) throw CLI::RequiredError("--views");
+  if (o.init.empty()) throw MissingOption{"--init"};
+  if (o.views.empty()) throw MissingOption{"--views"};
   Replay replay(std::move(o.replay), read_safetensors(o.init).tensors, o.init,
                 read_safetensors(o.views).tensors, o.views);
   for (std::int64_t step = 0; step < replay.steps(); ++step) print_step(step, replay.step());
@@ -47,27 +46,20 @@ void run(Options o) {
 
 }  // namespace
 
-void add_replay_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("replay", "Repeat a training on given weights and views");
-  const auto o = std::make_shared<Options>();
-  command->add_option("METHOD", o->replay.method, joined(method_names()))->type_name("")->required();
-  command->add_option("--init", o->init, "initial state, in PyTorch's names and layout")
-      ->type_name("W.safetensors");
-  command
-      ->add_option("--views", o->views,
-                   "view0, view1, … float32 [steps, N, C, H, W]; index int64 [steps, N]; rand.*")
-      ->type_name("V.safetensors");
-  command->add_option("--arch", o->replay.arch, joined(encoder_names()) + " (default resnet18)")
-      ->type_name("A");
-  command->add_option("--precision", o->replay.precision, "fp64 (default), fp32, bf16, fp16")->type_name("P");
-  command->add_option("--set", o->settings, "a setting of the encoder, the method or its training")
-      ->type_name("key=value")
-      ->type_size(1)
-      ->allow_extra_args(false);
-  command->add_option("--dump", o->dump, "write the final state, in the names of --init")->type_name("FILE");
-  command->add_flag("--list-state", o->list_state, "list the tensors that the files must hold, and stop");
-  add_threads_option(*command);
-  command->callback([o] { run(*o); });
+void add_replay_command(Command& tessera) {
+  Command command = tessera.subcommand("replay", "Repeat a training on given weights and views");
+  const auto o = std::make_shared<ReplayCommand>();
+  command.option("METHOD", &o->replay.method, "", joined(method_names()), {.required = true});
+  command.option("--init", &o->init, "W.safetensors", "initial state, in PyTorch's names and layout");
+  command.option("--views", &o->views, "V.safetensors",
+                 "view0, view1, … float32 [steps, N, C, H, W]; index int64 [steps, N]; rand.*");
+  command.option("--arch", &o->replay.arch, "A", joined(encoder_names()) + " (default resnet18)");
+  command.option("--precision", &o->replay.precision, "P", "fp64 (default), fp32, bf16, fp16");
+  command.option("--set", &o->settings, "key=value", "a setting of the encoder, the method or its training");
+  command.option("--dump", &o->dump, "FILE", "write the final state, in the names of --init");
+  command.flag("--list-state", o->list_state, "list the tensors that the files must hold, and stop");
+  command.threads_option();
+  command.action([o] { run(*o); });
 }
 
 }  // namespace tsr

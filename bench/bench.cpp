@@ -1,5 +1,4 @@
 // tessera-bench: ours beside the peers, taking turns in one run.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -8,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "apps/command.h"
 #include "bench/cases.h"
 #include "bench/peer.h"
 #include "tensor/cpu/instruction_set.h"
@@ -23,7 +23,6 @@ using nlohmann::json;
 struct Arguments {
   std::vector<std::string> names;
   std::string json_file, python, device = "cpu";
-  int threads = 0;
 };
 
 /// Seconds of each repetition.
@@ -174,7 +173,6 @@ std::vector<Case> selected(const std::vector<std::string>& names, Device device)
 }
 
 void run(const Arguments& arguments) {
-  if (arguments.threads > 0) set_thread_count(arguments.threads);
   const Device device = device_from_name(arguments.device);
   const std::vector<Case> cases = selected(arguments.names, device);
   std::ofstream file;
@@ -195,33 +193,18 @@ void run(const Arguments& arguments) {
   }
 }
 
-int fail(const std::string& message, int code) {
-  std::cerr << "tessera-bench: error: " << message << '\n';
-  return code;
-}
-
 int main_of(int argc, char** argv) {
-  CLI::App app("Measures Tessera beside its peers.");
   Arguments arguments;
-  app.add_option("NAME", arguments.names, "cases, or beginnings of their names (default: all)");
-  app.add_option("--json", arguments.json_file, "write the JSON objects, one a line, to this file");
-  app.add_option("--python", arguments.python, "a Python with PyTorch, the peer");
-  app.add_option("--device", arguments.device,
+  return parse_and_run(argc, argv, "Measures Tessera beside its peers.", [&](Command& bench) {
+    bench.option("NAME", &arguments.names, "", "cases, or beginnings of their names (default: all)",
+                 {.several_in_a_row = true});
+    bench.option("--json", &arguments.json_file, "FILE", "write the JSON objects, one a line, to this file");
+    bench.option("--python", &arguments.python, "PYTHON", "a Python with PyTorch, the peer");
+    bench.option("--device", &arguments.device, "D",
                  "cpu (default); cuda or emu: our kernels beside cuBLAS's and cuDNN's");
-  app.add_option("--threads", arguments.threads, "threads, for us and the peer")->check(CLI::Range(1, 1024));
-  try {
-    app.parse(argc, argv);
-    run(arguments);
-    return 0;
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return fail(error.what(), 2);
-  } catch (const InputError& error) {
-    return fail(error.what(), 2);
-  } catch (const std::exception& error) {
-    return fail(error.what(), 1);
-  }
+    bench.threads_option();
+    bench.action([&] { run(arguments); });
+  });
 }
 
 }  // namespace

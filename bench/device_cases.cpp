@@ -76,13 +76,13 @@ Case convolution(Device device, DType dtype, std::int64_t images, std::int64_t c
 }
 
 /// A SimCLR step in mixed precision: ResNet-18 of a width on two views of images of 32 x 32.
-struct SimClrStep {
+struct MixedSimClrStep {
   Settings settings;
   std::unique_ptr<Method> method;
   std::unique_ptr<Sgd> optimizer;
   Batch batch;
 
-  SimClrStep(Device device, std::int64_t images, const char* width) {
+  MixedSimClrStep(Device device, std::int64_t images, const char* width) {
     settings.set("width", width);
     method = make_method(find_method("simclr"), make_encoder("resnet18", 3, 32, settings), settings);
     method->to(device);
@@ -112,9 +112,8 @@ Case simclr_step(Device device, const char* variant) {
           .work = 0,
           .unit = "",
           .prepare = [=]() -> Body {
-            return [=, step = std::make_shared<SimClrStep>(device, small ? 4 : 512, small ? "4" : "64")] {
-              step->run(variant);
-            };
+            return [=, step = std::make_shared<MixedSimClrStep>(device, small ? 4 : 512,
+                                                                small ? "4" : "64")] { step->run(variant); };
           }};
 }
 

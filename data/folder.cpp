@@ -102,11 +102,11 @@ std::vector<std::string> classes_of(const fs::path& root) {
   return names;
 }
 
-const RegisterDataset registered({.name = "folder",
-                                  .argument = "PATH",
-                                  .open = [](Split split, std::string_view path) {
-                                    return open_folder(path, split);
-                                  }});
+const RegisterDataset registered_folder({.name = "folder",
+                                         .argument = "PATH",
+                                         .open = [](Split split, std::string_view path) {
+                                           return open_folder(path, split);
+                                         }});
 
 }  // namespace
 

@@ -104,9 +104,9 @@ Image draw(const Scene& scene, SignedDistance distance, RandomWords& noise) {
   return image;
 }
 
-const RegisterDataset registered({.name = "shapes", .open = [](Split split, std::string_view) {
-                                    return std::make_shared<Shapes>(split);
-                                  }});
+const RegisterDataset registered_shapes({.name = "shapes", .open = [](Split split, std::string_view) {
+                                           return std::make_shared<Shapes>(split);
+                                         }});
 
 }  // namespace
 

@@ -11,16 +11,16 @@ namespace tsr {
 namespace {
 
 /// A module in the tree; its count includes its children's.
-struct Branch {
+struct PrintedBranch {
   std::string name, label;
   std::int64_t parameters = 0;
-  std::vector<Branch> children;
+  std::vector<PrintedBranch> children;
 };
 
 class Plant final : public Visitor {
  public:
-  explicit Plant(Branch root) { open_.push_back(std::move(root)); }
-  Branch root() { return std::move(open_.front()); }
+  explicit Plant(PrintedBranch root) { open_.push_back(std::move(root)); }
+  PrintedBranch root() { return std::move(open_.front()); }
 
  protected:
   void on_param(const std::string&, Parameter& parameter, ParamKind) override {
@@ -33,7 +33,7 @@ class Plant final : public Visitor {
     paths_.push_back(name);
   }
   void on_module_end() override {
-    Branch done = std::move(open_.back());
+    PrintedBranch done = std::move(open_.back());
     open_.pop_back();
     paths_.pop_back();
     open_.back().parameters += done.parameters;
@@ -41,7 +41,7 @@ class Plant final : public Visitor {
   }
 
  private:
-  std::vector<Branch> open_;  ///< from the root to the module being visited
+  std::vector<PrintedBranch> open_;  ///< from the root to the module being visited
   std::vector<std::string> paths_;
 };
 
@@ -56,8 +56,8 @@ std::string with_commas(std::int64_t count) {
   return result;
 }
 
-void print_children(std::ostream& out, const Branch& branch, const std::string& margin) {
-  for (const Branch& child : branch.children) {
+void print_children(std::ostream& out, const PrintedBranch& branch, const std::string& margin) {
+  for (const PrintedBranch& child : branch.children) {
     const bool last = &child == &branch.children.back();
     out << '\n' << margin << (last ? "└── " : "├── ") << child.name << ": " << child.label;
     if (child.parameters > 0) out << ", " << with_commas(child.parameters);
@@ -79,7 +79,7 @@ std::string Module::label() const {
 std::ostream& operator<<(std::ostream& out, Module& module) {
   Plant plant({"", module.label(), 0, {}});
   module.visit(plant);
-  const Branch root = plant.root();
+  const PrintedBranch root = plant.root();
   out << root.label << ", " << with_commas(root.parameters) << " parameters";
   print_children(out, root, "");
   return out;

@@ -3,7 +3,7 @@
 namespace tsr {
 namespace {
 
-constexpr double kEpsilon = 1e-6;  // of ViT's layer norms
+constexpr double kBlockEpsilon = 1e-6;  // of ViT's layer norms
 
 }  // namespace
 
@@ -18,8 +18,8 @@ std::string LayerScale::label() const { return text("LayerScale(features = ", op
 
 TransformerBlock::TransformerBlock(const TransformerBlockOptions& options)
     : options(options),
-      norm1({.features = options.dim, .epsilon = kEpsilon}),
-      norm2({.features = options.dim, .epsilon = kEpsilon}),
+      norm1({.features = options.dim, .epsilon = kBlockEpsilon}),
+      norm2({.features = options.dim, .epsilon = kBlockEpsilon}),
       attn({.dim = options.dim, .heads = options.heads, .qkv_bias = options.qkv_bias}),
       mlp({.in = options.dim, .hidden = 4 * options.dim, .out = options.dim}),
       drop_path({.p = options.drop_path}) {

@@ -9,7 +9,7 @@
 namespace tsr {
 namespace {
 
-constexpr double kEpsilon = 1e-6, kTokenStd = 1e-6, kWeightStd = 0.02;
+constexpr double kViTEpsilon = 1e-6, kTokenStd = 1e-6, kWeightStd = 0.02;
 
 /// The initialisation of linear layers.
 class InitLinear final : public Visitor {
@@ -128,7 +128,7 @@ ViT::ViT(const ViTOptions& given)
                    .glorot = options.init == ViTInit::mocov3}),
       cls_token(make_tokens(1, options.dim)),
       pos_embed(make_positions(options)),
-      norm({.features = options.dim, .epsilon = kEpsilon}) {
+      norm({.features = options.dim, .epsilon = kViTEpsilon}) {
   if (options.registers > 0) reg_token = make_tokens(options.registers, options.dim);
   for (std::int64_t i = 0; i < options.depth; ++i)
     blocks.emplace_back(TransformerBlockOptions{

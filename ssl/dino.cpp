@@ -153,21 +153,21 @@ struct Dino final : Method {
   }
 };
 
-SettingDefaults defaults(std::string_view) {
+SettingDefaults dino_defaults(std::string_view) {
   return {{"optimizer", "adamw"},        {"weight_decay", "0.04"}, {"weight_decay_end", "0.4"},
           {"learning_rate_end", "1e-6"}, {"clip_each_norm", "3"},  {"drop_path", "0.1"}};
 }
 
-const RegisterMethod registered({.name = "dino",
-                                 .paper = "Caron et al., ICCV 2021",
-                                 .views = kGlobal,
-                                 .multi_crop = true,
-                                 .augmentation = "dino",
-                                 .make = [](std::unique_ptr<Encoder> encoder,
-                                            Settings& s) -> std::unique_ptr<Method> {
-                                   return std::make_unique<Dino>(std::move(encoder), s);
-                                 },
-                                 .defaults = defaults});
+const RegisterMethod registered_dino({.name = "dino",
+                                      .paper = "Caron et al., ICCV 2021",
+                                      .views = kGlobal,
+                                      .multi_crop = true,
+                                      .augmentation = "dino",
+                                      .make = [](std::unique_ptr<Encoder> encoder,
+                                                 Settings& s) -> std::unique_ptr<Method> {
+                                        return std::make_unique<Dino>(std::move(encoder), s);
+                                      },
+                                      .defaults = dino_defaults});
 
 }  // namespace
 }  // namespace tsr

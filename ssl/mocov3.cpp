@@ -100,7 +100,7 @@ struct MoCoV3 final : Method {
   }
 };
 
-SettingDefaults defaults(std::string_view arch) {
+SettingDefaults mocov3_defaults(std::string_view arch) {
   if (!arch.starts_with("vit_"))
     return {{"optimizer", "lars"},
             {"base_learning_rate", "0.3"},
@@ -114,15 +114,15 @@ SettingDefaults defaults(std::string_view arch) {
           {"predictor_bn", "true"}, {"temperature", "0.2"}};
 }
 
-const RegisterMethod registered({.name = "mocov3",
-                                 .paper = "Chen, Xie and He, ICCV 2021",
-                                 .views = 2,
-                                 .augmentation = "mocov3",
-                                 .make = [](std::unique_ptr<Encoder> encoder,
-                                            Settings& s) -> std::unique_ptr<Method> {
-                                   return std::make_unique<MoCoV3>(std::move(encoder), s);
-                                 },
-                                 .defaults = defaults});
+const RegisterMethod registered_mocov3({.name = "mocov3",
+                                        .paper = "Chen, Xie and He, ICCV 2021",
+                                        .views = 2,
+                                        .augmentation = "mocov3",
+                                        .make = [](std::unique_ptr<Encoder> encoder,
+                                                   Settings& s) -> std::unique_ptr<Method> {
+                                          return std::make_unique<MoCoV3>(std::move(encoder), s);
+                                        },
+                                        .defaults = mocov3_defaults});
 
 }  // namespace
 }  // namespace tsr

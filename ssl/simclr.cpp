@@ -50,13 +50,13 @@ struct SimClr final : Method {
   }
 };
 
-const RegisterMethod registered({.name = "simclr",
-                                 .paper = "Chen et al., ICML 2020",
-                                 .views = 2,
-                                 .make = [](std::unique_ptr<Encoder> encoder,
-                                            Settings& s) -> std::unique_ptr<Method> {
-                                   return std::make_unique<SimClr>(std::move(encoder), s);
-                                 }});
+const RegisterMethod registered_simclr({.name = "simclr",
+                                        .paper = "Chen et al., ICML 2020",
+                                        .views = 2,
+                                        .make = [](std::unique_ptr<Encoder> encoder,
+                                                   Settings& s) -> std::unique_ptr<Method> {
+                                          return std::make_unique<SimClr>(std::move(encoder), s);
+                                        }});
 
 }  // namespace
 }  // namespace tsr

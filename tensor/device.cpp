@@ -9,7 +9,7 @@
 namespace tsr {
 namespace {
 
-constexpr std::array<std::string_view, kDeviceCount> kNames{"cpu", "emu", "cuda"};
+constexpr std::array<std::string_view, kDeviceCount> kDeviceNames{"cpu", "emu", "cuda"};
 
 std::array<Backend, kDeviceCount>& backends() {
   static std::array<Backend, kDeviceCount> all;
@@ -41,7 +41,7 @@ std::string devices(bool described) {
   std::string result;
   for (int i = 0; i < kDeviceCount; ++i) {
     if (!why_unavailable(static_cast<Device>(i)).empty()) continue;
-    result += text(result.empty() ? "" : ", ", kNames[i]);
+    result += text(result.empty() ? "" : ", ", kDeviceNames[i]);
     if (described && backends()[i].description != nullptr)
       result += text(" (", backends()[i].description(), ")");
   }
@@ -53,11 +53,11 @@ std::string devices(bool described) {
 std::string available_devices() { return devices(false); }
 std::string described_devices() { return devices(true); }
 
-std::string_view name_of(Device device) { return kNames[static_cast<int>(device)]; }
+std::string_view name_of(Device device) { return kDeviceNames[static_cast<int>(device)]; }
 
 Device device_from_name(std::string_view name) {
   for (int i = 0; i < kDeviceCount; ++i) {
-    if (name != kNames[i]) continue;
+    if (name != kDeviceNames[i]) continue;
     backend(static_cast<Device>(i));
     return static_cast<Device>(i);
   }

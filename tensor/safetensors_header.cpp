@@ -9,16 +9,16 @@
 namespace tsr {
 namespace {
 
-constexpr std::array<std::string_view, kDTypeCount> kNames{"F32", "F64", "BF16", "F16",
-                                                           "I64", "I32", "U8",   "BOOL"};
+constexpr std::array<std::string_view, kDTypeCount> kDTypeNames{"F32", "F64", "BF16", "F16",
+                                                                "I64", "I32", "U8",   "BOOL"};
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 constexpr const char* kMetadata = "__metadata__";
 
 DType dtype_of_entry(const std::string& where, const std::string& name) {
   std::string known;
   for (int i = 0; i < kDTypeCount; ++i) {
-    if (kNames[i] == name) return static_cast<DType>(i);
-    known.append(" ").append(kNames[i]);
+    if (kDTypeNames[i] == name) return static_cast<DType>(i);
+    known.append(" ").append(kDTypeNames[i]);
   }
   throw InputError(text(where, ": dtype '", name, "' is not supported; known:", known));
 }
@@ -141,7 +141,7 @@ std::string make_safetensors_header(const std::vector<SafetensorsEntry>& entries
   for (const SafetensorsEntry& entry : entries) {
     TSR_CHECK(entry.name != kMetadata, "safetensors: no tensor can be called ", kMetadata);
     header[entry.name] = {
-        {"dtype", kNames[static_cast<int>(entry.info.dtype)]},
+        {"dtype", kDTypeNames[static_cast<int>(entry.info.dtype)]},
         {"shape", std::vector<std::int64_t>(entry.info.shape.begin(), entry.info.shape.end())},
         {"data_offsets", {entry.begin, entry.end}}};
   }

@@ -19,7 +19,7 @@ struct Tap {
 /// A sparse matrix by its rows.
 using Rows = std::vector<std::vector<Tap>>;
 
-double triangle(double x) { return std::max(0.0, 1 - std::abs(x)); }
+double linear_weight(double x) { return std::max(0.0, 1 - std::abs(x)); }
 
 /// Keys' cubic convolution kernel (1981).
 double cubic(double x, double a) {
@@ -67,11 +67,11 @@ std::vector<Tap> taps_of(std::int64_t position, std::int64_t in, std::int64_t ou
   if (o.antialias) {
     const double center = scale * (at + 0.5);
     return is_cubic ? antialias(center, scale, in, 2, [](double x) { return cubic(x, -0.5); })
-                    : antialias(center, scale, in, 1, triangle);
+                    : antialias(center, scale, in, 1, linear_weight);
   }
   const double center = o.align_corners ? scale * at : scale * (at + 0.5) - 0.5;
   return is_cubic ? interpolate(center, in, 2, [](double x) { return cubic(x, -0.75); })
-                  : interpolate(center, in, 1, triangle);
+                  : interpolate(center, in, 1, linear_weight);
 }
 
 Rows resizing(std::int64_t in, std::int64_t out, const ResizeOptions& options) {

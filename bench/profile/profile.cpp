@@ -1,9 +1,9 @@
 // emu-profile: what the kernels of an op ask of a GPU, told by the emulator. Built by the preset `check`.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <iostream>
 
+#include "apps/command.h"
 #include "autograd/tape.h"
 #include "bench/profile/report.h"
 #include "tensor/error.h"
@@ -93,33 +93,19 @@ void run(const Arguments& arguments) {
   if (file.is_open()) file << all.dump(1) << '\n';
 }
 
-int fail(const std::string& message, int code) {
-  std::cerr << "emu-profile: error: " << message << '\n';
-  return code;
-}
-
 int main_of(int argc, char** argv) {
-  CLI::App app("Counts what the kernels of ops ask of memory and of each other.");
   Arguments arguments;
-  app.add_option("OP", arguments.names, "the ops: softmax, conv2d, ...")->required();
-  app.add_flag("--lines", arguments.lines, "print a row for each line of the source as well");
-  app.add_flag("--backward", arguments.backward, "run the gradient's kernels as well");
-  app.add_flag("--benchmark", arguments.benchmark, "take the benchmark's inputs, not the tests' largest");
-  app.add_option("--dtype", arguments.dtype, "float32 (the default), bfloat16 or float16");
-  app.add_option("--json", arguments.json_file, "write it to this file as well, for programs");
-  try {
-    app.parse(argc, argv);
-    run(arguments);
-    return 0;
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return fail(error.what(), 2);
-  } catch (const InputError& error) {
-    return fail(error.what(), 2);
-  } catch (const std::exception& error) {
-    return fail(error.what(), 1);
-  }
+  const char* what = "Counts what the kernels of ops ask of memory and of each other.";
+  return parse_and_run(argc, argv, what, [&](Command& profile) {
+    profile.option("OP", &arguments.names, "", "the ops: softmax, conv2d, ...",
+                   {.required = true, .several_in_a_row = true});
+    profile.flag("--lines", arguments.lines, "print a row for each line of the source as well");
+    profile.flag("--backward", arguments.backward, "run the gradient's kernels as well");
+    profile.flag("--benchmark", arguments.benchmark, "take the benchmark's inputs, not the tests' largest");
+    profile.option("--dtype", &arguments.dtype, "T", "float32 (the default), bfloat16 or float16");
+    profile.option("--json", &arguments.json_file, "FILE", "write it to this file as well, for programs");
+    profile.action([&] { run(arguments); });
+  });
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ struct RowsOf {
 };
 
 /// A thread's place among the 16 x 16 of a block.
-struct Place {
+struct TilePlace {
   int row = static_cast<int>(threadIdx.x) / 16, column = static_cast<int>(threadIdx.x) % 16;
 };
 
@@ -50,7 +50,7 @@ template <class T>
 __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64_t first_a,
                               const RowsOf<T>& b, std::int64_t first_b, std::int64_t d,
                               float (&sum)[kEach][kEach]) {
-  const Place own;
+  const TilePlace own;
   for (auto& row : sum)
     for (float& value : row) value = 0;
   for (std::int64_t k = 0; k < d; k += kDepth) {
@@ -75,7 +75,7 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
 
 /// Puts a block's weights where add_weighted finds them.
 __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[kEach][kEach]) {
-  const Place own;
+  const TilePlace own;
   UNROLL
   for (int i = 0; i < kEach; ++i) {
     UNROLL
@@ -88,7 +88,7 @@ __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[
 template <bool transposed, int columns, class T>
 __device__ void add_weighted(const Tiles& tiles, const RowsOf<T>& x, std::int64_t first, std::int64_t d,
                              float (&sum)[kEach][columns]) {
-  const Place own;
+  const TilePlace own;
   for (int k = 0; k < kTile; k += kDepth) {
     for (int i = static_cast<int>(threadIdx.x); i < kDepth * columns * 16; i += kThreads) {
       const int row = i / (columns * 16), column = i % (columns * 16);
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.n, kTile);
   const RowsOf<T> q(x.q, tile.head, rules.n), k(x.k, tile.head, rules.m), v(x.v, tile.head, rules.m);
-  const Place own;
+  const TilePlace own;
   OnlineSoftmax<float> softmax[kEach];  // sums of the thread's own columns
   float sum[kEach][columns] = {};
   const std::int64_t end = rules.keys_before(tile.first + kTile);
@@ -208,7 +208,7 @@ struct WeightGradients {
         g(rows.grad, head, rules.n);
     multiply_rows(tiles, q, first_query, k, first_key, rules.d, kept);
     multiply_rows(tiles, g, first_query, v, first_key, rules.d, grad);
-    const Place own;
+    const TilePlace own;
     UNROLL
     for (int i = 0; i < kEach; ++i) {
       const std::int64_t query = first_query + own.row + 16 * i, row = head * rules.n + query;
@@ -231,7 +231,7 @@ struct WeightGradients {
 template <int columns, class T>
 __device__ void store_rows(const HeadRows<T>& to, std::int64_t head, std::int64_t first, std::int64_t end,
                            std::int64_t d, float scale, const float (&sum)[kEach][columns]) {
-  const Place own;
+  const TilePlace own;
   UNROLL
   for (int i = 0; i < kEach; ++i) {
     const std::int64_t row = first + own.row + 16 * i;
@@ -250,7 +250,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.n, kTile);
   const RowsOf<T> k(x.k, tile.head, rules.m);
-  const Place own;
+  const TilePlace own;
   float sum[kEach][columns] = {};
   const std::int64_t end = grad_bias ? rules.m : rules.keys_before(tile.first + kTile);
   for (std::int64_t key = 0; key < end; key += kTile) {
@@ -304,8 +304,8 @@ void with_columns(std::int64_t d, const F& f) {
 }
 
 template <class T>
-void forward(Context&, View q, View k, View v, View bias, View key_mask, View y, View top, View log_sum,
-             const AttentionParams& params) {
+void attention_forward(Context&, View q, View k, View v, View bias, View key_mask, View y, View top,
+                       View log_sum, const AttentionParams& params) {
   const Operands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
                       HeadRows<const T>(k), HeadRows<const T>(v)};
   const unsigned blocks = HeadTile::blocks(x.rules.all_heads, x.rules.n, kTile);
@@ -317,9 +317,9 @@ void forward(Context&, View q, View k, View v, View bias, View key_mask, View y,
 }
 
 template <class T>
-void backward(Context& context, View grad, View q, View k, View v, View bias, View key_mask, View y, View top,
-              View log_sum, View grad_q, View grad_k, View grad_v, View grad_bias,
-              const AttentionParams& params) {
+void attention_backward(Context& context, View grad, View q, View k, View v, View bias, View key_mask, View y,
+                        View top, View log_sum, View grad_q, View grad_k, View grad_v, View grad_bias,
+                        const AttentionParams& params) {
   const Operands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
                       HeadRows<const T>(k), HeadRows<const T>(v)};
   const AttentionRules<T>& rules = x.rules;
@@ -343,8 +343,8 @@ void backward(Context& context, View grad, View q, View k, View v, View bias, Vi
   });
 }
 
-TSR_DEVICE_KERNEL(attention_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(attention_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(attention_fwd, attention_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(attention_bwd, attention_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

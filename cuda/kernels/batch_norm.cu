@@ -50,8 +50,8 @@ __global__ void batch_norm_kernel(ColumnShape shape, const T* x, MixedIn<T> mean
 }
 
 template <class T>
-void forward(Context&, View x, View mean, View inv_std, View weight, View bias, View residual, View y,
-             bool relu) {
+void batch_norm_forward(Context&, View x, View mean, View inv_std, View weight, View bias, View residual,
+                        View y, bool relu) {
   launch_columns<batch_norm_kernel<T>>(channels_of(x), static_cast<const T*>(x.as<T>()), MixedIn<T>(mean),
                                        MixedIn<T>(inv_std), MixedIn<T>(weight), MixedIn<T>(bias),
                                        static_cast<const T*>(optional<T>(residual)), y.as<T>(), relu);
@@ -127,8 +127,8 @@ __global__ void batch_norm_bwd_kernel(ColumnShape shape, MaskedGradient<T> grad,
 }
 
 template <class T>
-void backward(Context&, View grad, View x, View y, View mean, View inv_std, View weight, View sum_g,
-              View sum_gx, double count, View grad_x, View grad_residual, bool relu) {
+void batch_norm_backward(Context&, View grad, View x, View y, View mean, View inv_std, View weight,
+                         View sum_g, View sum_gx, double count, View grad_x, View grad_residual, bool relu) {
   launch_columns<batch_norm_bwd_kernel<T>>(
       channels_of(x), MaskedGradient<T>{grad.as<T>(), relu ? y.as<T>() : nullptr},
       static_cast<const T*>(x.as<T>()), MixedIn<T>(mean), MixedIn<T>(inv_std), MixedIn<T>(weight),
@@ -136,9 +136,9 @@ void backward(Context&, View grad, View x, View y, View mean, View inv_std, View
 }
 
 TSR_DEVICE_KERNEL(batch_norm_stats, stats, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(batch_norm_fwd, forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(batch_norm_fwd, batch_norm_forward, float, BFloat16, Float16);
 TSR_DEVICE_KERNEL(batch_norm_bwd_stats, backward_stats, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(batch_norm_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(batch_norm_bwd, batch_norm_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

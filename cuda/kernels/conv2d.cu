@@ -184,7 +184,8 @@ struct ForwardResult {
 };
 
 template <class T>
-void forward(Context&, View x, View weight, View y, const Conv2dParams& params, const Conv2dEpilogue& e) {
+void conv2d_forward(Context&, View x, View weight, View y, const Conv2dParams& params,
+                    const Conv2dEpilogue& e) {
   const Geometry g(x, weight, y, params);
   multiply({.batch = g.groups, .m = g.outputs(), .n = g.group_out, .k = std::int64_t{g.taps} * g.group_in},
            Patches<T, true>(g, x.as<T>()), ForwardWeight<T>(g, weight.as<T>()), ForwardResult<T>(g, y, e));
@@ -300,7 +301,7 @@ void backward_weight(Context& context, View grad, View x, View grad_weight, cons
   launch_elements<add_portions_kernel<T>>(count, partial, shape.splits, grad_weight.as<T>());
 }
 
-TSR_VARIANT_KERNEL(kHandwritten, conv2d_fwd, forward, float, BFloat16, Float16);
+TSR_VARIANT_KERNEL(kHandwritten, conv2d_fwd, conv2d_forward, float, BFloat16, Float16);
 TSR_VARIANT_KERNEL(kHandwritten, conv2d_bwd_input, backward_input, float, BFloat16, Float16);
 TSR_VARIANT_KERNEL(kHandwritten, conv2d_bwd_weight, backward_weight, float, BFloat16, Float16);
 

@@ -80,23 +80,23 @@ __global__ void cross_entropy_bwd_kernel(Rows rows, Targets<T> targets, MixedIn<
 }
 
 template <class T>
-void forward(Context&, View logits, View labels, View class_weight, View loss, View top, View log_sum,
-             const CrossEntropyParams& params) {
+void cross_entropy_forward(Context&, View logits, View labels, View class_weight, View loss, View top,
+                           View log_sum, const CrossEntropyParams& params) {
   launch_rows<cross_entropy_kernel<T>>(Rows(logits), Targets<T>(labels, class_weight, logits.size[1], params),
                                        logits.as<T>(), MixedOut<T>(loss), MixedOut<T>(top),
                                        MixedOut<T>(log_sum));
 }
 
 template <class T>
-void backward(Context&, View grad, View logits, View labels, View class_weight, View top, View log_sum,
-              View grad_logits, const CrossEntropyParams& params) {
+void cross_entropy_backward(Context&, View grad, View logits, View labels, View class_weight, View top,
+                            View log_sum, View grad_logits, const CrossEntropyParams& params) {
   launch_rows<cross_entropy_bwd_kernel<T>>(
       Rows(logits), Targets<T>(labels, class_weight, logits.size[1], params), MixedIn<T>(grad),
       logits.as<T>(), MixedIn<T>(top), MixedIn<T>(log_sum), grad_logits.as<T>());
 }
 
-TSR_DEVICE_KERNEL(cross_entropy_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(cross_entropy_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(cross_entropy_fwd, cross_entropy_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(cross_entropy_bwd, cross_entropy_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

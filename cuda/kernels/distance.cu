@@ -46,24 +46,24 @@ struct Minkowski {
 };
 
 constexpr unsigned kSide = 16;  // rows of a and of b whose distances a block makes
-constexpr unsigned kDepth = 16;
+constexpr unsigned kCdistDepth = 16;
 
-/// A thread a pair; the block's rows pass through shared memory, kDepth columns at a time.
+/// A thread a pair; the block's rows pass through shared memory, kCdistDepth columns at a time.
 template <class T, class Metric>
 __global__ void cdist_kernel(Metric metric, const T* a, const T* b, MixedOut<T> y, std::int64_t m,
                              std::int64_t n, std::int64_t d, std::int64_t down, std::int64_t across) {
-  SHARED(float, rows, [kSide][kDepth + 1]);
-  SHARED(float, others, [kSide][kDepth + 1]);
+  SHARED(float, rows, [kSide][kCdistDepth + 1]);
+  SHARED(float, others, [kSide][kCdistDepth + 1]);
   const std::int64_t batch = blockIdx.x / across / down;
   const std::int64_t i0 = blockIdx.x / across % down * kSide, j0 = blockIdx.x % across * kSide;
   const std::int64_t i = i0 + threadIdx.y, j = j0 + threadIdx.x;
   typename Metric::Real total = 0;
-  for (std::int64_t k0 = 0; k0 < d; k0 += kDepth) {
+  for (std::int64_t k0 = 0; k0 < d; k0 += kCdistDepth) {
     const std::int64_t k = k0 + threadIdx.x, other = j0 + threadIdx.y;
     rows[threadIdx.y][threadIdx.x] = i < m && k < d ? widen(a[(batch * m + i) * d + k]) : 0;
     others[threadIdx.y][threadIdx.x] = other < n && k < d ? widen(b[(batch * n + other) * d + k]) : 0;
     __syncthreads();
-    for (unsigned step = 0; step < kDepth; ++step)
+    for (unsigned step = 0; step < kCdistDepth; ++step)
       total = metric.add(total, rows[threadIdx.y][step] - others[threadIdx.x][step]);
     __syncthreads();
   }
@@ -135,18 +135,18 @@ void gradients(const Metric& metric, const View& grad, const View& a, const View
 bool is_simple(double p) { return p == 1 || p == 2 || std::isinf(p); }
 
 template <class T>
-void forward(Context&, View a, View b, View y, double p) {
+void cdist_forward(Context&, View a, View b, View y, double p) {
   if (is_simple(p)) return distances<T>(Simple(p), a, b, y);
   distances<T>(Minkowski{p}, a, b, y);
 }
 template <class T>
-void backward(Context&, View grad, View a, View b, View y, View grad_a, double p) {
+void cdist_backward(Context&, View grad, View a, View b, View y, View grad_a, double p) {
   if (is_simple(p)) return gradients<T>(Simple(p), grad, a, b, y, grad_a);
   gradients<T>(Minkowski{p}, grad, a, b, y, grad_a);
 }
 
-TSR_DEVICE_KERNEL(cdist_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(cdist_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(cdist_fwd, cdist_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(cdist_bwd, cdist_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

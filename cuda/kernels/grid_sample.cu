@@ -206,7 +206,7 @@ const PlaceTaps* taps_of(Context& context, const SampleShape& s, const View& gri
 }
 
 template <class T>
-void forward(Context& context, View x, View grid, View y, const GridSampleParams& p) {
+void grid_sample_forward(Context& context, View x, View grid, View y, const GridSampleParams& p) {
   const SampleShape s(x, grid);
   launch_elements<sample_kernel<T>>(y.numel(), s, taps_of<T>(context, s, grid, p), x.as<T>(), y.as<T>());
 }
@@ -228,8 +228,8 @@ void image_gradient(Context& context, const SampleShape& s, const PlaceTaps* tap
 }
 
 template <class T>
-void backward(Context& context, View grad, View x, View grid, View grad_x, View grad_grid,
-              const GridSampleParams& p) {
+void grid_sample_backward(Context& context, View grad, View x, View grid, View grad_x, View grad_grid,
+                          const GridSampleParams& p) {
   const SampleShape s(x, grid);
   const PlaceTaps* taps = taps_of<T>(context, s, grid, p);
   if (grad_x.data != nullptr) image_gradient<T>(context, s, taps, grad, grad_x);
@@ -238,8 +238,8 @@ void backward(Context& context, View grad, View x, View grid, View grad_x, View 
                                           grad_grid.as<T>());
 }
 
-TSR_DEVICE_KERNEL(grid_sample_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(grid_sample_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(grid_sample_fwd, grid_sample_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(grid_sample_bwd, grid_sample_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

@@ -67,8 +67,8 @@ __global__ void group_norm_kernel(ColumnShape shape, Grouped grouped, const T* x
 }
 
 template <class T>
-void forward(Context& context, View x, View weight, View bias, View y, View mean, View inv_std,
-             double epsilon) {
+void group_norm_forward(Context& context, View x, View weight, View bias, View y, View mean, View inv_std,
+                        double epsilon) {
   const ColumnShape shape = columns_of(x);
   const Grouped grouped(x, mean);
   auto* channels = context.workspace_of<Moments>(static_cast<std::size_t>(shape.results()));
@@ -146,8 +146,8 @@ struct AllSamples {
 };
 
 template <class T>
-void backward(Context& context, View grad, View x, View mean, View inv_std, View weight, View grad_x,
-              View grad_weight, View grad_bias) {
+void group_norm_backward(Context& context, View grad, View x, View mean, View inv_std, View weight,
+                         View grad_x, View grad_weight, View grad_bias) {
   const ColumnShape shape = columns_of(x);
   const Grouped grouped(x, mean);
   auto* sums = context.workspace_of<GradientSums>(static_cast<std::size_t>(shape.results()));
@@ -164,8 +164,8 @@ void backward(Context& context, View grad, View x, View mean, View inv_std, View
                                StoreParameterGradients<T>{MixedOut<T>(grad_weight), MixedOut<T>(grad_bias)});
 }
 
-TSR_DEVICE_KERNEL(group_norm_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(group_norm_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(group_norm_fwd, group_norm_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(group_norm_bwd, group_norm_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

@@ -33,8 +33,8 @@ __global__ void layer_norm_kernel(Rows rows, const T* x, MixedIn<T> weight, Mixe
 }
 
 template <class T>
-void forward(Context&, View x, View weight, View bias, View y, View mean, View inv_std, double epsilon,
-             bool centred) {
+void layer_norm_forward(Context&, View x, View weight, View bias, View y, View mean, View inv_std,
+                        double epsilon, bool centred) {
   launch_rows<layer_norm_kernel<T>>(Rows(x), x.as<T>(), MixedIn<T>(weight), MixedIn<T>(bias), y.as<T>(),
                                     MixedOut<T>(mean), MixedOut<T>(inv_std), epsilon, centred);
 }
@@ -82,8 +82,8 @@ struct ParameterSums {
 };
 
 template <class T>
-void backward(Context& context, View grad, View x, View mean, View inv_std, View weight, View grad_x,
-              View grad_weight, View grad_bias, bool centred) {
+void layer_norm_backward(Context& context, View grad, View x, View mean, View inv_std, View weight,
+                         View grad_x, View grad_weight, View grad_bias, bool centred) {
   launch_rows<layer_norm_bwd_kernel<T>>(Rows(x), grad.as<T>(), x.as<T>(), MixedIn<T>(mean),
                                         MixedIn<T>(inv_std), MixedIn<T>(weight), grad_x.as<T>(), centred);
   reduce_columns<GradientSums>(
@@ -92,8 +92,8 @@ void backward(Context& context, View grad, View x, View mean, View inv_std, View
       StoreParameterGradients<T>{MixedOut<T>(grad_weight), MixedOut<T>(grad_bias)});
 }
 
-TSR_DEVICE_KERNEL(layer_norm_fwd, forward, float, BFloat16, Float16);
-TSR_DEVICE_KERNEL(layer_norm_bwd, backward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(layer_norm_fwd, layer_norm_forward, float, BFloat16, Float16);
+TSR_DEVICE_KERNEL(layer_norm_bwd, layer_norm_backward, float, BFloat16, Float16);
 
 }  // namespace
 }  // namespace tsr::TSR_BACKEND

@@ -9,7 +9,7 @@
 namespace tsr::TSR_BACKEND {
 namespace {
 
-constexpr unsigned kThreads = 256;
+constexpr unsigned kUpdateThreads = 256;
 constexpr std::int64_t kChunk = 1 << 14;  // elements a block: 64 a thread
 
 inline std::int64_t chunks_of(std::int64_t count) { return (count + kChunk - 1) / kChunk; }
@@ -210,7 +210,7 @@ void for_tables(std::span<const Item> items, const Run& run) {
 template <class Entry, class Item>
 void step_all(Context&, View, std::span<const Item> items) {
   for_tables<Entry>(items, [](const Table<Entry>& table) {
-    launch<step_kernel<Entry>>({.grid = {static_cast<unsigned>(table.chunks)}, .block = {kThreads}},
+    launch<step_kernel<Entry>>({.grid = {static_cast<unsigned>(table.chunks)}, .block = {kUpdateThreads}},
                                current_stream(), table);
   });
 }
@@ -218,7 +218,7 @@ void step_all(Context&, View, std::span<const Item> items) {
 void lars(Context& context, View, std::span<const LarsItem> items) {
   for_tables<LarsEntry>(items, [&](const Table<LarsEntry>& table) {
     auto* squares = context.workspace_of<ChunkSquares>(static_cast<std::size_t>(table.chunks));
-    const LaunchShape shape{.grid = {static_cast<unsigned>(table.chunks)}, .block = {kThreads}};
+    const LaunchShape shape{.grid = {static_cast<unsigned>(table.chunks)}, .block = {kUpdateThreads}};
     launch<lars_squares_kernel>(shape, current_stream(), table, squares);
     launch<lars_step_kernel>(shape, current_stream(), table, squares);
   });

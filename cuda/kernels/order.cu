@@ -65,16 +65,16 @@ struct Runs {
   }
 };
 
-constexpr std::int64_t kTile = 1024;
+constexpr std::int64_t kSortTile = 1024;
 
 /// Block (row, tile) sorts a tile of a row.
 template <class T>
 __global__ void tile_kernel(Rows rows, const T* x, Item<KeyOf<T>>* items, std::int64_t tiles,
                             std::int64_t wanted, bool falling) {
   using Key = KeyOf<T>;
-  SHARED(Item<Key>, buffers, [2][kTile]);
-  const std::int64_t row = blockIdx.x / tiles, first = blockIdx.x % tiles * kTile;
-  const std::int64_t count = rows.n - first < kTile ? rows.n - first : kTile;
+  SHARED(Item<Key>, buffers, [2][kSortTile]);
+  const std::int64_t row = blockIdx.x / tiles, first = blockIdx.x % tiles * kSortTile;
+  const std::int64_t count = rows.n - first < kSortTile ? rows.n - first : kSortTile;
   const T* from = x + rows.offset(row) + first;
   for (std::int64_t i = threadIdx.x; i < count; i += blockDim.x) {
     const Key key = key_of(from[i]);
@@ -116,16 +116,16 @@ template <class T>
 void rank_rows(Context& context, const View& x, const View& values, const View& indices, bool falling) {
   using Items = Item<KeyOf<T>>*;
   const Rows rows(x);
-  const std::int64_t wanted = values.size[values.rank - 1], tiles = (rows.n + kTile - 1) / kTile;
+  const std::int64_t wanted = values.size[values.rank - 1], tiles = (rows.n + kSortTile - 1) / kSortTile;
   TSR_ASSERT(rows.n <= std::numeric_limits<std::uint32_t>::max());
   if (rows.count * wanted == 0) return;
   const auto size = static_cast<std::size_t>(rows.count * rows.n);
   Items items = context.workspace_of<Item<KeyOf<T>>>(size), other = nullptr;
   if (tiles > 1) other = context.workspace_of<Item<KeyOf<T>>>(size);
   launch<tile_kernel<T>>({.grid = {static_cast<unsigned>(rows.count * tiles)},
-                          .block = {reduce_threads(rows.n < kTile ? rows.n : kTile)}},
+                          .block = {reduce_threads(rows.n < kSortTile ? rows.n : kSortTile)}},
                          current_stream(), rows, x.as<T>(), items, tiles, wanted, falling);
-  for (std::int64_t length = kTile; length < rows.n; length *= 2) {
+  for (std::int64_t length = kSortTile; length < rows.n; length *= 2) {
     const Runs runs = Runs::of(rows.n, length, wanted);
     launch_elements<merge_kernel<KeyOf<T>>>(rows.count * runs.items(), runs, wanted, items, other);
     std::swap(items, other);

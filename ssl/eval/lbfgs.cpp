@@ -54,14 +54,14 @@ Vector direction(const Vector& gradient, const std::deque<Pair>& pairs, const Lb
   return d;
 }
 
-struct Point {
+struct Iterate {
   Vector x, gradient;
   double value = 0;
 };
 
 /// The first of the steps 1, ½, ¼, … along d that is good enough; false when none is.
-bool line_search(const Objective& f, const Point& from, const Vector& d, double slope, double rounding,
-                 Point& to) {
+bool line_search(const Objective& f, const Iterate& from, const Vector& d, double slope, double rounding,
+                 Iterate& to) {
   double length = 1;
   for (int halving = 0; halving < 30; ++halving, length /= 2) {
     to.x = from.x;
@@ -78,7 +78,7 @@ bool line_search(const Objective& f, const Point& from, const Vector& d, double 
 }  // namespace
 
 LbfgsResult lbfgs(const Objective& f, std::vector<double> x, const LbfgsOptions& options) {
-  Point now{std::move(x), {}, 0}, next;
+  Iterate now{std::move(x), {}, 0}, next;
   now.gradient.resize(now.x.size());
   next.gradient.resize(now.x.size());
   now.value = f(now.x, now.gradient);

@@ -21,11 +21,11 @@ struct Gradients {
 };
 
 template <class T>
-struct Plan {
+struct BackwardPlan {
   int64_t rows, keys;  ///< of a block
   Parts splits;        ///< of the keys
 
-  explicit Plan(const AttentionOperands& x)
+  explicit BackwardPlan(const AttentionOperands& x)
       : rows(tile_kernels<T>().rows_max *
              (static_cast<int64_t>(512 / sizeof(T)) / tile_kernels<T>().rows_max)),
         keys(static_cast<int64_t>(512 / sizeof(T))),
@@ -37,7 +37,7 @@ template <class T>
 class BackwardTask {
  public:
   BackwardTask(const AttentionOperands& x, const Gradients& g, const AttentionParams& params,
-               const Plan<T>& plan, int64_t head)
+               const BackwardPlan<T>& plan, int64_t head)
       : x_(x),
         g_(g),
         params_(params),
@@ -133,7 +133,7 @@ class BackwardTask {
   const AttentionOperands& x_;
   const Gradients& g_;
   const AttentionParams& params_;
-  const Plan<T>& plan_;
+  const BackwardPlan<T>& plan_;
   const AttentionRows<T>& rows_ = attention_rows<T>();
   const int64_t head_;
   Context context_{Device::cpu};
@@ -190,7 +190,7 @@ class Backward {
   const AttentionOperands& x_;
   const Gradients& g_;
   const AttentionParams& params_;
-  const Plan<T> plan_;
+  const BackwardPlan<T> plan_;
   T* delta_ = nullptr;   ///< D [head, n]
   T* grad_q_ = nullptr;  ///< [split, head, n, d], before the scale
 };

@@ -16,12 +16,12 @@ using std::int64_t;
 
 /// How the pass is cut up.
 template <class T>
-struct Plan {
+struct ForwardPlan {
   int64_t rows = tile_kernels<T>().rows_max * (56 / tile_kernels<T>().rows_max);  ///< queries of a block
   int64_t keys;                                                                   ///< of a block
   Parts queries, splits;  ///< of a head: a task has one part of both
 
-  explicit Plan(const AttentionOperands& x)
+  explicit ForwardPlan(const AttentionOperands& x)
       : keys(std::clamp<int64_t>((64 << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
                                  64, 256)),
         queries(x.n(), ceil_div(x.n(), 4 * rows), rows),
@@ -40,8 +40,8 @@ struct Partial {
 template <class T>
 class ForwardTask {
  public:
-  ForwardTask(const AttentionOperands& x, const AttentionParams& params, const Plan<T>& plan, int64_t head,
-              Range queries)
+  ForwardTask(const AttentionOperands& x, const AttentionParams& params, const ForwardPlan<T>& plan,
+              int64_t head, Range queries)
       : x_(x),
         plan_(plan),
         head_(head),
@@ -88,7 +88,7 @@ class ForwardTask {
   }
 
   const AttentionOperands& x_;
-  const Plan<T>& plan_;
+  const ForwardPlan<T>& plan_;
   const AttentionRows<T>& rows_ = attention_rows<T>();
   const int64_t head_;
   const Range queries_;
@@ -161,7 +161,7 @@ class Forward {
   const AttentionOperands& x_;
   const View &y_, &top_, &log_sum_;
   const AttentionParams& params_;
-  const Plan<T> plan_;
+  const ForwardPlan<T> plan_;
   T* sums_ = nullptr;                   ///< of split heads: [split, head, n, d]
   OnlineSoftmax<T>* states_ = nullptr;  ///< [split, head, n]
 };

@@ -7,8 +7,8 @@
 namespace tsr {
 namespace {
 
-constexpr std::int64_t kWidth = 64;      // neighbouring sums that run together
-constexpr std::int64_t kTask = 1 << 14;  // elements that are worth a task
+constexpr std::int64_t kWidth = 64;          // neighbouring sums that run together
+constexpr std::int64_t kScanTask = 1 << 14;  // elements that are worth a task
 
 /// `width` sums side by side; x and y are at the first of n rows, `step` apart (negative to run backwards).
 template <class T>
@@ -31,7 +31,7 @@ void cumsum_cpu(Context&, View x, View y, bool reverse) {
   const std::int64_t pieces = (inner + kWidth - 1) / kWidth;
   const std::int64_t step = reverse ? -inner : inner, first = reverse ? (n - 1) * inner : 0;
   const std::int64_t grain =
-      std::max<std::int64_t>(1, kTask / std::max<std::int64_t>(1, n * std::min(inner, kWidth)));
+      std::max<std::int64_t>(1, kScanTask / std::max<std::int64_t>(1, n * std::min(inner, kWidth)));
   if (n == 0) return;
   const T* source = x.as<T>();
   T* target = y.as<T>();

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/allocator.h"
+#include "tensor/cpu/buffer.h"
 #include "tensor/cpu/convert.h"
 #include "tensor/cpu/depthwise_kernel.h"
 #include "tensor/parallel.h"
@@ -134,16 +134,6 @@ Walk backward_walk(const Conv2dGeometry& g) {
           g.kernel_w};
 }
 
-template <class T>
-class Buffer {
- public:
-  explicit Buffer(int64_t count) : block_(Device::cpu, static_cast<std::size_t>(count) * sizeof(T)) {}
-  T* data() const { return static_cast<T*>(block_.data()); }
-
- private:
-  Block block_;
-};
-
 int64_t multiplier(const Conv2dGeometry& g) { return g.out_c / g.in_c; }
 int64_t taps(const Conv2dGeometry& g) { return g.kernel_h * g.kernel_w; }
 
@@ -216,7 +206,7 @@ void finish_row(const Epilogue<T>& epilogue, int64_t row, int64_t width, int64_t
 }
 
 template <class T>
-void forward(const Conv2dGeometry& g, const T* x, const T* weight, T* y, const Epilogue<T>& epilogue) {
+void forward_planes(const Conv2dGeometry& g, const T* x, const T* weight, T* y, const Epilogue<T>& epilogue) {
   const Walk walk = forward_walk(g);
   const Buffer<T> weights = planes_of_weights(g, weight);
   const int64_t height = g.out_h(), width = g.out_w(), planes = multiplier(g), plane_step = width * g.in_c;
@@ -338,7 +328,7 @@ void depthwise_forward(const Conv2dGeometry& g, const S* x, const S* weight, S* 
                        const Epilogue<Compute<S>>& epilogue) {
   const Operand<S> image(x, x_size(g)), filter(weight, weight_size(g));
   write_to(y, y_size(g),
-           [&](Compute<S>* result) { forward<Compute<S>>(g, image, filter, result, epilogue); });
+           [&](Compute<S>* result) { forward_planes<Compute<S>>(g, image, filter, result, epilogue); });
 }
 
 template <class S>

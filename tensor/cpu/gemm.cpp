@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tensor/allocator.h"
+#include "tensor/cpu/buffer.h"
 #include "tensor/cpu/convert.h"
 #include "tensor/cpu/gemm_plan.h"
 #include "tensor/parallel.h"
@@ -12,17 +13,6 @@ namespace tsr::cpu {
 namespace {
 
 using std::int64_t;
-
-template <class T>
-class Buffer {
- public:
-  explicit Buffer(int64_t count) : block_(Device::cpu, static_cast<std::size_t>(count) * sizeof(T)) {}
-  T* data() const { return static_cast<T*>(block_.data()); }
-  T& operator[](int64_t i) const { return data()[i]; }
-
- private:
-  Block block_;
-};
 
 /// Packs panel `panel` of depth block `depth_block`; false when it is zero.
 template <class T>

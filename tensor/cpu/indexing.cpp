@@ -8,10 +8,10 @@
 namespace tsr {
 namespace {
 
-constexpr std::int64_t kTask = 1 << 14;  // elements that are worth a task
+constexpr std::int64_t kIndexTask = 1 << 14;  // elements that are worth a task
 
 std::int64_t grain_for(std::int64_t elements) {
-  return std::max<std::int64_t>(1, kTask / std::max<std::int64_t>(1, elements));
+  return std::max<std::int64_t>(1, kIndexTask / std::max<std::int64_t>(1, elements));
 }
 
 template <class T>

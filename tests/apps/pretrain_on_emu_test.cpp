@@ -12,7 +12,7 @@ namespace {
 
 /// Ten steps of a network of 4 channels. The seed is one whose run has no activation so near 0 that float32's
 /// rounding decides on its side: those runs drift apart on any two devices.
-RunConfig tiny_run(const std::string& device) {
+RunConfig tiny_config(const std::string& device) {
   RunConfig config;
   config.method = "simclr";
   config.data = "shapes";
@@ -46,7 +46,7 @@ class Runs {
   std::vector<double> losses_of(const std::string& name, const std::string& device,
                                 const char* doors = nullptr) {
     PretrainOptions options;
-    options.config = tiny_run(device);
+    options.config = tiny_config(device);
     if (doors != nullptr) options.config.settings.set("doors", doors);
     options.out = scratch_.path() / name;
     options.quiet = true;

@@ -16,8 +16,6 @@
 namespace tsr::test {
 namespace {
 
-using Words = std::vector<std::string>;
-
 /// A run of seconds on a network of 4 channels.
 Words tiny_run(const std::string& out, const Words& more = {}) {
   Words words{"pretrain", "simclr",          "--data",  "shapes", "--steps",    "30",    "--batch-size",
@@ -25,15 +23,6 @@ Words tiny_run(const std::string& out, const Words& more = {}) {
               "--set",    "projector_out=8", "--out",   out};
   words.insert(words.end(), more.begin(), more.end());
   return words;
-}
-
-void check_same_run(const ScratchFolder& scratch, const std::string& a, const std::string& b) {
-  for (const char* file : {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "config.json"}) {
-    INFO(b, "/", file);
-    const std::string content = read_text(scratch.path() / a / file);
-    CHECK(!content.empty());
-    CHECK((content == read_text(scratch.path() / b / file)));
-  }
 }
 
 bool same_values(const Tensor& a, const Tensor& b) {

@@ -12,10 +12,8 @@
 namespace tsr::test {
 namespace {
 
-using Words = std::vector<std::string>;
-
 /// A run of seconds; both methods have epochs of 2 steps here.
-Words tiny_run(const std::string& method, const std::string& out, const Words& more = {}) {
+Words tiny_teacher_run(const std::string& method, const std::string& out, const Words& more = {}) {
   Words words{"pretrain",     method, "--arch",  "vit_mini", "--data", "folder:images",
               "--batch-size", "4",    "--steps", "24",       "--out",  out};
   for (const char* setting : {"image_size=16", "dim=16", "depth=2", "heads=2", "projector_hidden=16"})
@@ -38,15 +36,6 @@ void write_images(const std::filesystem::path& folder) {
   }
 }
 
-void check_same_run(const ScratchFolder& scratch, const std::string& a, const std::string& b) {
-  for (const char* file : {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "config.json"}) {
-    INFO(b, "/", file);
-    const std::string content = read_text(scratch.path() / a / file);
-    CHECK(!content.empty());
-    CHECK((content == read_text(scratch.path() / b / file)));
-  }
-}
-
 std::vector<AugmentationPtr> augmentations(const std::string& name, const ViewPlan& plan, std::int64_t size,
                                            Settings settings = {}) {
   return make_augmentations(name, plan, size, {}, settings);
@@ -64,7 +53,7 @@ TEST_CASE("runs with a teacher have the same bytes with any threads and workers,
   for (const std::string method : {"dino", "mocov3"}) {
     CAPTURE(method);
     const auto run = [&](const std::string& out, const Words& more) {
-      return tessera(scratch.path(), tiny_run(method, method + out, more));
+      return tessera(scratch.path(), tiny_teacher_run(method, method + out, more));
     };
     const auto first = run("a", {"--threads", "1", "--workers", "0"});
     INFO(first.err);
@@ -74,7 +63,7 @@ TEST_CASE("runs with a teacher have the same bytes with any threads and workers,
     const Words again{"--threads", "2", "--checkpoint-every", "5", "--resume"};
     const auto checkpoint = scratch.path() / (method + "c") / "checkpoint.safetensors";
     for (int after = 20; !std::filesystem::exists(checkpoint); after += 20)
-      tessera(scratch.path(), tiny_run(method, method + "c", again), after);
+      tessera(scratch.path(), tiny_teacher_run(method, method + "c", again), after);
     REQUIRE(run("c", again).code == 0);
     check_same_run(scratch, method + "a", method + "c");
     REQUIRE(tessera(scratch.path(), {"pretrain", "--config", method + "a/config.json", "--out", method + "d"})
@@ -86,7 +75,7 @@ TEST_CASE("runs with a teacher have the same bytes with any threads and workers,
 TEST_CASE("DINO keeps the teacher, shows its meters and notes its defaults") {
   const ScratchFolder scratch;
   write_images(scratch.path() / "images");
-  const auto result = tessera(scratch.path(), tiny_run("dino", "run"));
+  const auto result = tessera(scratch.path(), tiny_teacher_run("dino", "run"));
   REQUIRE(result.code == 0);
   CHECK(result.err.find("teacher entropy ") != std::string::npos);
   CHECK(result.err.find(" (one-hot 0, uniform 3.4657") != std::string::npos);

@@ -11,6 +11,7 @@
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "tensor/random.h"
+#include "tests/autograd/tape_helpers.h"
 
 namespace tsr {
 namespace {
@@ -29,8 +30,6 @@ Tensor parameter(const Shape& shape, std::uint64_t seed) {
 double largest_difference(const Tensor& a, const Tensor& b) {
   return max(abs(a.to(float64) - b.to(float64))).item();
 }
-
-std::int64_t live_bytes() { return allocator(Device::cpu).stats().live_bytes; }
 
 /// The row of docs/mixed-precision.md that begins with a policy's name.
 std::string documented(const std::string& policy) {
@@ -110,7 +109,7 @@ TEST_CASE("a leaf is cast once a scope, and again when it has changed") {
   const Tensor x = drawn({2, 6}, 1);
   const Tensor w = parameter({4, 6}, 2);
   const auto cast_in = [&](const Tensor& y) { return find_node(y)->inputs[1].node; };
-  const std::int64_t before = live_bytes();
+  const std::int64_t before = test::live_bytes();
   {
     const Autocast guard(bfloat16);
     const Tensor first = linear(x, w);
@@ -122,7 +121,7 @@ TEST_CASE("a leaf is cast once a scope, and again when it has changed") {
     const Autocast other(float16);
     CHECK(linear(x, w).dtype() == float16);
   }
-  CHECK(live_bytes() == before);  // what was kept is gone
+  CHECK(test::live_bytes() == before);  // what was kept is gone
   const Autocast guard(bfloat16);
   const Tensor first = linear(x, w);
   fill_with(w, 0.5);

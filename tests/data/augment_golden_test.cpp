@@ -11,6 +11,7 @@
 #include "data/blur.h"
 #include "data/color.h"
 #include "tests/data/test_images.h"
+#include "tests/golden/golden.h"
 
 namespace {
 
@@ -67,8 +68,7 @@ std::vector<float> ours(const std::string& op, const std::vector<float>& a, cons
 }  // namespace
 
 TEST_CASE("pixel operations equal torchvision's") {
-  std::ifstream file(std::string(TESSERA_SOURCE_DIR) + "/tests/golden/augment.json");
-  const Json golden = Json::parse(file);
+  const Json& golden = tsr::test::read_golden("augment.json");
   int compared = 0;
   for (const Json& picture : golden.at("images")) {
     const tsr::Image image = image_of(picture);

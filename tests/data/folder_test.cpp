@@ -5,6 +5,7 @@
 
 #include "data/image_io.h"
 #include "tests/data/temp_folder.h"
+#include "tests/golden/golden.h"
 
 namespace {
 
@@ -17,8 +18,7 @@ void put_file(const std::string& name, const fs::path& to) {
 }  // namespace
 
 TEST_CASE("each kind of image file decodes to the pixels that Pillow decodes") {
-  std::ifstream file(fs::path(TESSERA_SOURCE_DIR) / "tests/golden/augment.json");
-  const auto golden = nlohmann::json::parse(file);
+  const auto& golden = tsr::test::read_golden("augment.json");
   for (const auto& item : golden.at("files").items()) {
     const std::string& name = item.key();
     const auto& expected = item.value();

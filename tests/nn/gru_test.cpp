@@ -8,17 +8,13 @@
 #include "autograd/ops.h"
 #include "nn/torch_state.h"
 #include "tensor/random.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 namespace {
 
 using Values = std::vector<double>;
 constexpr std::int64_t kIn = 3, kHidden = 4, kSteps = 5, kBatch = 2;
-
-nlohmann::json golden(const char* name) {
-  std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/gru.json");
-  return nlohmann::json::parse(in)[name];
-}
 
 Tensor read(const nlohmann::json& values, const Shape& shape) {
   return from_values(values.get<Values>(), shape);
@@ -51,7 +47,7 @@ void check_gradients(Module& module, const nlohmann::json& gradients) {
 
 void check_sequence(const char* name, bool bias, bool batch_first) {
   INFO(name, batch_first ? ", batch first" : "");
-  const auto json = golden(name);
+  const auto json = read_golden("gru.json").at(name);
   GRU gru({.in = kIn, .hidden = kHidden, .layers = 2, .bias = bias, .batch_first = batch_first});
   load(gru, json["parameters"]);
   Tensor x = read(json["x"], {kSteps, kBatch, kIn}), h;
@@ -81,7 +77,7 @@ TEST_CASE("a GRU agrees with PyTorch") {
 }
 
 TEST_CASE("a GRU cell agrees with PyTorch") {
-  const auto json = golden("cell");
+  const auto json = read_golden("gru.json").at("cell");
   GRUCell cell({.in = kIn, .hidden = kHidden});
   load(cell, json["parameters"]);
   Tensor x = read(json["x"], {kBatch, kIn}), h = read(json["h"], {kBatch, kHidden});

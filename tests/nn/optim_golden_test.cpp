@@ -6,26 +6,21 @@
 #include "autograd/ops.h"
 #include "nn/layers.h"
 #include "nn/optim.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 namespace {
 
 using Values = std::vector<double>;
 
-const nlohmann::json& golden() {
-  static const nlohmann::json json = [] {
-    std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/optim.json");
-    return nlohmann::json::parse(in);
-  }();
-  return json;
-}
+const nlohmann::json& optim_golden() { return read_golden("optim.json"); }
 
 /// The script's two parameters, "weight" [3, 4] and "bias" [4], as a linear layer would name them.
-struct Pair : Module {
+struct WeightAndBias : Module {
   Parameter weight, bias;
-  Pair()
-      : weight(from_values(golden()["initial"][0].get<Values>(), {3, 4})),
-        bias(from_values(golden()["initial"][1].get<Values>(), {4})) {}
+  WeightAndBias()
+      : weight(from_values(optim_golden()["initial"][0].get<Values>(), {3, 4})),
+        bias(from_values(optim_golden()["initial"][1].get<Values>(), {4})) {}
   void visit(Visitor& v) override {
     v.param("weight", weight, ParamKind::linear_weight);
     v.param("bias", bias, ParamKind::bias);
@@ -45,16 +40,16 @@ void check_values(const Tensor& ours, const nlohmann::json& theirs, double toler
 
 using Make = std::unique_ptr<Optimizer> (*)(std::vector<ParamGroup>);
 
-void check_trajectory(const std::string& name, std::vector<ParamGroup> (*group)(Pair&), Make make) {
+void check_trajectory(const std::string& name, std::vector<ParamGroup> (*group)(WeightAndBias&), Make make) {
   INFO(name);
-  Pair pair;
+  WeightAndBias pair;
   const auto optimizer = make(group(pair));
-  const auto& steps = golden()["gradients"];
+  const auto& steps = optim_golden()["gradients"];
   std::size_t compared = 0;
   for (std::size_t step = 0; step < steps.size(); ++step) {
     pair.set_grads(steps[step]);
     optimizer->step(0.1 / (1 + static_cast<double>(step)));
-    const auto& shown = golden()["optimizers"][name];
+    const auto& shown = optim_golden()["optimizers"][name];
     const auto found = shown.find(std::to_string(step + 1));
     if (found == shown.end()) continue;
     INFO("step ", step + 1);
@@ -66,11 +61,11 @@ void check_trajectory(const std::string& name, std::vector<ParamGroup> (*group)(
 }
 
 template <int percent>
-std::vector<ParamGroup> decayed(Pair& pair) {
+std::vector<ParamGroup> decayed(WeightAndBias& pair) {
   return {{named_parameters(pair), percent / 100.0}};
 }
 
-std::vector<ParamGroup> dino_groups(Pair& pair) {
+std::vector<ParamGroup> dino_groups(WeightAndBias& pair) {
   return param_groups(named_parameters(pair),
                       {{.where = is_vector, .group = {.learning_rate_scale = 0.1}},
                        {.group = {.weight_decay = CosineSchedule{.base = 0.04, .total = 20, .end = 0.4}}}});
@@ -78,7 +73,7 @@ std::vector<ParamGroup> dino_groups(Pair& pair) {
 
 void check_schedule(const char* name, const Schedule& schedule) {
   INFO(name);
-  const auto want = golden()["schedules"][name].get<Values>();
+  const auto want = optim_golden()["schedules"][name].get<Values>();
   REQUIRE(want.size() >= 24);
   for (std::size_t step = 0; step < want.size(); ++step)
     CHECK(schedule(static_cast<std::int64_t>(step)) == doctest::Approx(want[step]).epsilon(1e-12));
@@ -122,19 +117,19 @@ TEST_CASE("schedules follow PyTorch's, DINO's and BYOL's") {
 }
 
 TEST_CASE("clipping follows PyTorch's and DINO's") {
-  const auto& clip = golden()["clip"];
+  const auto& clip = optim_golden()["clip"];
   for (const double limit : {0.5, 100.0}) {
     INFO("limit ", limit);
-    Pair pair;
-    pair.set_grads(golden()["gradients"][0]);
+    WeightAndBias pair;
+    pair.set_grads(optim_golden()["gradients"][0]);
     const auto& want = clip[limit == 0.5 ? "norm 0.5" : "norm 100.0"];
     CHECK(clip_gradient_norm(named_parameters(pair), limit) ==
           doctest::Approx(want[0].get<double>()).epsilon(1e-13));
     check_values(pair.weight.tensor().grad(), want[1][0], 1e-13);
     check_values(pair.bias.tensor().grad(), want[1][1], 1e-13);
   }
-  Pair pair;
-  pair.set_grads(golden()["gradients"][0]);
+  WeightAndBias pair;
+  pair.set_grads(optim_golden()["gradients"][0]);
   CHECK(clip_each_gradient_norm(named_parameters(pair), 1.7) ==
         doctest::Approx(clip["norm 0.5"][0].get<double>()).epsilon(1e-13));
   check_values(pair.weight.tensor().grad(), clip["each 1.7"][0], 1e-13);

@@ -8,12 +8,13 @@
 #include "nn/resnet.h"
 #include "nn/torch_state.h"
 #include "tests/golden/checksum.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 namespace {
 
 /// A tensor of the network in PyTorch's layout, by its name.
-Tensor formula(const std::string& name, const Shape& shape) {
+Tensor resnet_tensor(const std::string& name, const Shape& shape) {
   if (shape.rank() > 1) {
     double scale = 1;
     const auto fan_in = static_cast<double>(shape.numel()) / static_cast<double>(shape[0]);
@@ -29,7 +30,7 @@ void check_case(const std::string& name, const nlohmann::json& golden, DType dty
   ResNet network({.stem = name == "cifar" ? Stem::cifar : Stem::imagenet, .classes = 10});
   TensorMap state;
   for (const auto& [key, tensor] : torch_state_dict(network))
-    if (is_floating(tensor.dtype())) state[key] = formula(key, tensor.shape());
+    if (is_floating(tensor.dtype())) state[key] = resnet_tensor(key, tensor.shape());
   network.to(dtype);
   load_torch_state_dict(network, state, "formula");
 
@@ -64,8 +65,7 @@ void check_case(const std::string& name, const nlohmann::json& golden, DType dty
 }  // namespace
 
 TEST_CASE("resnet-18 agrees with torchvision") {
-  std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/resnet18.json");
-  const auto golden = nlohmann::json::parse(in);
+  const auto& golden = read_golden("resnet18.json");
   for (const char* stem : {"imagenet", "cifar"}) {
     check_case(stem, golden[stem], float64, 1e-10);
     check_case(stem, golden[stem], float32, 1e-5);

@@ -5,20 +5,15 @@
 #include "nn/torch_state.h"
 #include "nn/vit.h"
 #include "tests/golden/checksum.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 namespace {
 
-const nlohmann::json& golden() {
-  static const nlohmann::json json = [] {
-    std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/vit.json");
-    return nlohmann::json::parse(in);
-  }();
-  return json;
-}
+const nlohmann::json& vit_golden() { return read_golden("vit.json"); }
 
 /// A tensor of the network in PyTorch's layout, by its name.
-Tensor formula(const std::string& name, const Shape& shape) {
+Tensor vit_tensor(const std::string& name, const Shape& shape) {
   if (name.ends_with("_token") || name == "pos_embed") return filled(name, shape, 0.5, 0);
   if (shape.rank() == 1) return filled(name, shape, 0.25, name.ends_with("bias") ? 0 : 1);
   double scale = 1;
@@ -44,11 +39,11 @@ ViTOptions options_of(const nlohmann::json& arguments) {
 
 void check_network(const std::string& name, DType dtype, double tolerance) {
   INFO(name, " ", name_of(dtype));
-  const auto& reference = golden()["networks"][name];
+  const auto& reference = vit_golden()["networks"][name];
   const auto& tensors = reference["tensors"];
   ViT network(options_of(reference["arguments"]));
   TensorMap state;
-  for (const auto& [key, tensor] : torch_state_dict(network)) state[key] = formula(key, tensor.shape());
+  for (const auto& [key, tensor] : torch_state_dict(network)) state[key] = vit_tensor(key, tensor.shape());
   network.to(dtype);
   load_torch_state_dict(network, state, "formula");
 
@@ -83,7 +78,7 @@ TEST_CASE("vit_tiny agrees with timm's vit_tiny_patch16_224") {
 }
 
 TEST_CASE("fixed positions are MoCo v3's") {
-  const auto& reference = golden()["sincos"];
+  const auto& reference = vit_golden()["sincos"];
   const Tensor positions = sincos_positions(reference["side"].get<int>(), reference["dim"]);
   CHECK(distance("sincos", positions, reference["positions"]) <= 1e-12);
 }

@@ -32,7 +32,7 @@ auto with(Tensor (*op)(const Tensor&, Options...), Options... options) {
   return [=](const Tensor& x) { return op(x, options...); };
 }
 
-const bool added[] = {
+const bool activation_cases[] = {
     unary_case(
         "relu", relu, [](double x) { return x > 0 ? x : 0; }, Values::distinct, kExtreme),
     unary_case("sigmoid", sigmoid, logistic, Values::normal, kExtreme),

@@ -45,7 +45,7 @@ bool adam(const AdamParams& params) {
                    .benchmark = {large, large, large, large}});
 }
 
-const bool added[] = {
+const bool adam_cases[] = {
     adam({.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .rate = 0.3, .root = 0.7, .weight_decay = 0.2}),
     adam({.beta1 = 0.8, .beta2 = 0.999, .epsilon = 1e-8, .rate = 0.1, .root = 0.4, .keep = 0.95}),
 };

@@ -35,7 +35,7 @@ bool clamp_between(std::optional<double> low, std::optional<double> high) {
                    .benchmark = {{{256, 32, 32, 64}}}});
 }
 
-const bool added[] = {
+const bool arithmetic_cases[] = {
     unary_case(
         "neg", neg, [](double x) { return -x; }, Values::normal, kExtreme),
     unary_case(

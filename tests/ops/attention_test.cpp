@@ -13,7 +13,7 @@ namespace tsr::test {
 namespace {
 
 /// What comes after q, k and v among a case's inputs, and how attention is asked for.
-struct Setting {
+struct AttentionSetting {
   bool causal = false, biased = false, masked = false;
   std::optional<double> scale = {};
 
@@ -36,7 +36,7 @@ double broadcast_at(const Tensor& x, std::array<std::int64_t, 4> place) {
 }
 
 /// One query's row by loops: y += Σ weight·v.
-void attend(const Tensors& in, const Setting& setting, std::int64_t sample, std::int64_t head,
+void attend(const Tensors& in, const AttentionSetting& setting, std::int64_t sample, std::int64_t head,
             std::int64_t query, double* y) {
   const std::int64_t n = in[0].size(2), m = in[1].size(2), d = in[0].size(3);
   const std::int64_t which = sample * in[0].size(1) + head;
@@ -62,7 +62,7 @@ void attend(const Tensors& in, const Setting& setting, std::int64_t sample, std:
   }
 }
 
-Tensor by_loops(const Tensors& in, const Setting& setting) {
+Tensor by_loops(const Tensors& in, const AttentionSetting& setting) {
   Tensor y = zeros(in[0].shape(), float64);
   double* row = y.data<double>();
   for (std::int64_t sample = 0; sample < y.size(0); ++sample)
@@ -72,12 +72,12 @@ Tensor by_loops(const Tensors& in, const Setting& setting) {
   return y;
 }
 
-struct Sizes {
+struct AttentionSizes {
   std::int64_t batch, heads, n, m, d;
 };
 
-Variant variant(const Sizes& s, bool gradients, Values values = Values::normal,
-                const std::vector<Input>& rest = {}, bool strided = false) {
+Variant sized_variant(const AttentionSizes& s, bool gradients, Values values = Values::normal,
+                      const std::vector<Input>& rest = {}, bool strided = false) {
   Variant result{{{{s.batch, s.heads, s.n, s.d}, values, 0, strided},
                   {{s.batch, s.heads, s.m, s.d}, values, 0, strided},
                   {{s.batch, s.heads, s.m, s.d}, Values::normal, 0, strided}},
@@ -87,7 +87,7 @@ Variant variant(const Sizes& s, bool gradients, Values values = Values::normal,
   return result;
 }
 
-bool attention_case(const Setting& setting, std::vector<Variant> variants) {
+bool attention_case(const AttentionSetting& setting, std::vector<Variant> variants) {
   return add_case({.name = "attention",
                    .kernels = {"attention_fwd", "attention_bwd"},
                    .call = [=](const Tensors& x) { return attention(x[0], x[1], x[2], setting.options(x)); },
@@ -97,68 +97,71 @@ bool attention_case(const Setting& setting, std::vector<Variant> variants) {
 }
 
 /// Shapes that every kind of attention should stand; `rest` makes its further inputs.
-std::vector<Variant> shapes(const std::function<std::vector<Input>(const Sizes&)>& rest) {
+std::vector<Variant> shapes(const std::function<std::vector<Input>(const AttentionSizes&)>& rest) {
   std::vector<Variant> variants;
   for (const auto& [sizes, gradients] :
-       std::initializer_list<std::pair<Sizes, bool>>{{{1, 1, 1, 1, 1}, true},
-                                                     {{2, 3, 7, 7, 4}, true},
-                                                     {{1, 2, 3, 9, 5}, true},
-                                                     {{2, 1, 9, 4, 3}, true},
-                                                     {{1, 2, 64, 64, 16}, false},
-                                                     {{2, 1, 33, 130, 24}, false},
-                                                     {{1, 1, 197, 197, 64}, false},
-                                                     {{1, 2, 257, 300, 40}, false}})
-    variants.push_back(variant(sizes, gradients, Values::normal, rest(sizes)));
+       std::initializer_list<std::pair<AttentionSizes, bool>>{{{1, 1, 1, 1, 1}, true},
+                                                              {{2, 3, 7, 7, 4}, true},
+                                                              {{1, 2, 3, 9, 5}, true},
+                                                              {{2, 1, 9, 4, 3}, true},
+                                                              {{1, 2, 64, 64, 16}, false},
+                                                              {{2, 1, 33, 130, 24}, false},
+                                                              {{1, 1, 197, 197, 64}, false},
+                                                              {{1, 2, 257, 300, 40}, false}})
+    variants.push_back(sized_variant(sizes, gradients, Values::normal, rest(sizes)));
   return variants;
 }
 
-std::vector<Input> nothing(const Sizes&) { return {}; }
-std::vector<Input> bias(const Sizes& s) { return {{{s.heads, s.n, s.m}}}; }
-std::vector<Input> mask(const Sizes& s) { return {{{s.batch, s.m}, Values::mask}}; }
+std::vector<Input> nothing(const AttentionSizes&) { return {}; }
+std::vector<Input> bias(const AttentionSizes& s) { return {{{s.heads, s.n, s.m}}}; }
+std::vector<Input> mask(const AttentionSizes& s) { return {{{s.batch, s.m}, Values::mask}}; }
 
 std::vector<Variant> plain() {
   std::vector<Variant> variants = shapes(nothing);
   for (Variant& each : std::vector<Variant>{
-           variant({0, 2, 3, 3, 4}, true), variant({1, 2, 0, 3, 4}, true), variant({1, 2, 3, 0, 4}, true),
-           variant({2, 2, 5, 6, 4}, true, Values::normal, {}, true),
-           variant({1, 2, 65, 67, 20}, false, Values::normal, {}, true),
-           variant({1, 1, 7, 7, 8}, false, Values::huge), variant({1, 1, 64, 64, 16}, false, Values::rising),
-           variant({2, 1, 40, 40, 32}, true, Values::equal), variant({1, 1, 20, 20, 128}, false),
-           variant({1, 1, 1, 3000, 16}, false), variant({1, 2, 1000, 1000, 80}, false),
-           variant({1, 1, 4096, 4096, 16}, false)})
+           sized_variant({0, 2, 3, 3, 4}, true), sized_variant({1, 2, 0, 3, 4}, true),
+           sized_variant({1, 2, 3, 0, 4}, true),
+           sized_variant({2, 2, 5, 6, 4}, true, Values::normal, {}, true),
+           sized_variant({1, 2, 65, 67, 20}, false, Values::normal, {}, true),
+           sized_variant({1, 1, 7, 7, 8}, false, Values::huge),
+           sized_variant({1, 1, 64, 64, 16}, false, Values::rising),
+           sized_variant({2, 1, 40, 40, 32}, true, Values::equal), sized_variant({1, 1, 20, 20, 128}, false),
+           sized_variant({1, 1, 1, 3000, 16}, false), sized_variant({1, 2, 1000, 1000, 80}, false),
+           sized_variant({1, 1, 4096, 4096, 16}, false)})
     variants.push_back(std::move(each));
   return variants;
 }
 
 std::vector<Variant> biased() {
   std::vector<Variant> variants = shapes(bias);
-  variants.push_back(variant({2, 2, 4, 5, 3}, true, Values::normal, {{{2, 1, 4, 1}}}));
+  variants.push_back(sized_variant({2, 2, 4, 5, 3}, true, Values::normal, {{{2, 1, 4, 1}}}));
   return variants;
 }
 
 /// Scores that are the bias alone (the scale is 0), as large as they come: naively, too, a float32 score of
 /// 1e4 that is a sum has lost the digits that count.
 std::vector<Variant> large_scores() {
-  return {variant({2, 2, 4, 7, 3}, true, Values::normal, {{{4, 7}, Values::rising}}),
-          variant({2, 2, 40, 70, 8}, false, Values::normal, {{{40, 70}, Values::huge}}),
-          variant({1, 2, 50, 90, 8}, false, Values::normal, {{{50, 90}, Values::rising, 0, true}}),
-          variant({1, 2, 3, 600, 8}, false, Values::normal, {{{3, 600}, Values::rising}})};
+  return {sized_variant({2, 2, 4, 7, 3}, true, Values::normal, {{{4, 7}, Values::rising}}),
+          sized_variant({2, 2, 40, 70, 8}, false, Values::normal, {{{40, 70}, Values::huge}}),
+          sized_variant({1, 2, 50, 90, 8}, false, Values::normal, {{{50, 90}, Values::rising, 0, true}}),
+          sized_variant({1, 2, 3, 600, 8}, false, Values::normal, {{{3, 600}, Values::rising}})};
 }
 
 /// A bias, then a mask.
-std::vector<Input> both(const Sizes& s) { return {{{s.n, s.m}}, {{s.batch, s.m}, Values::mask}}; }
+std::vector<Input> both(const AttentionSizes& s) { return {{{s.n, s.m}}, {{s.batch, s.m}, Values::mask}}; }
 
-const bool added[] = {attention_case({}, plain()),
-                      attention_case({.causal = true}, shapes(nothing)),
-                      attention_case({.biased = true}, biased()),
-                      attention_case({.biased = true, .scale = 0}, large_scores()),
-                      attention_case({.masked = true, .scale = 0.7}, shapes(mask)),
-                      attention_case({.causal = true, .biased = true, .masked = true}, shapes(both))};
+const bool attention_cases[] = {
+    attention_case({}, plain()),
+    attention_case({.causal = true}, shapes(nothing)),
+    attention_case({.biased = true}, biased()),
+    attention_case({.biased = true, .scale = 0}, large_scores()),
+    attention_case({.masked = true, .scale = 0.7}, shapes(mask)),
+    attention_case({.causal = true, .biased = true, .masked = true}, shapes(both))};
 
 double largest(const Tensor& x) { return x.numel() > 0 ? max(abs(x)).item() : 0; }
 
 /// Four tensors drawn for q, k, v and the gradient of y.
-Tensors drawn(const Sizes& s, DType dtype, std::uint64_t seed = 1) {
+Tensors drawn(const AttentionSizes& s, DType dtype, std::uint64_t seed = 1) {
   Generator generator(seed);
   Tensors result;
   for (const std::int64_t tokens : {s.n, s.m, s.m, s.n})
@@ -180,8 +183,8 @@ Tensor composed_attention(const Tensors& in, const AttentionOptions& options) {
   return matmul(weights, in[2]);
 }
 
-void check_against_composed(const Sizes& sizes, const std::function<AttentionOptions(DType)>& options,
-                            double tolerance) {
+void check_against_composed(const AttentionSizes& sizes,
+                            const std::function<AttentionOptions(DType)>& options, double tolerance) {
   const Tensors values = drawn(sizes, float32);
   Tensors ours, theirs;
   for (const Tensor& x : values) {
@@ -200,11 +203,11 @@ void check_against_composed(const Sizes& sizes, const std::function<AttentionOpt
 
 TEST_CASE("gradients of long sequences are those of the composed ops") {
   const auto plain = [](DType) { return AttentionOptions{}; };
-  for (const Sizes& sizes : std::initializer_list<Sizes>{{2, 3, 197, 197, 64},
-                                                         {1, 2, 257, 257, 72},
-                                                         {1, 1, 1000, 1000, 32},
-                                                         {1, 1, 4096, 4096, 16},
-                                                         {1, 2, 300, 700, 128}})
+  for (const AttentionSizes& sizes : std::initializer_list<AttentionSizes>{{2, 3, 197, 197, 64},
+                                                                           {1, 2, 257, 257, 72},
+                                                                           {1, 1, 1000, 1000, 32},
+                                                                           {1, 1, 4096, 4096, 16},
+                                                                           {1, 2, 300, 700, 128}})
     check_against_composed(sizes, plain, 1e-5);
   check_against_composed(
       {1, 2, 500, 600, 48}, [](DType) { return AttentionOptions{.causal = true}; }, 1e-5);
@@ -282,7 +285,7 @@ TEST_CASE("gradients of scores near 1e4 keep their digits") {
 
 TEST_CASE("the same bits at any number of threads") {
   const int threads = thread_count();
-  for (const Sizes& sizes : {Sizes{1, 1, 700, 900, 32}, Sizes{3, 2, 70, 70, 16}}) {
+  for (const AttentionSizes& sizes : {AttentionSizes{1, 1, 700, 900, 32}, AttentionSizes{3, 2, 70, 70, 16}}) {
     Tensors first;
     for (const int count : {1, 2, 3}) {
       set_thread_count(count);

@@ -11,7 +11,7 @@
 namespace tsr::test {
 namespace {
 
-constexpr double kEpsilon = 1e-5;
+constexpr double kBatchNormEpsilon = 1e-5;
 
 struct Moments {
   std::vector<double> mean, variance;
@@ -38,7 +38,7 @@ Tensor reference(const Tensors& in, const Moments& m, bool relu, bool residual) 
   for (std::int64_t i = 0; i < y.numel(); ++i) {
     const std::int64_t at = i % channels;
     const auto c = static_cast<std::size_t>(at);
-    double v = (in[0].data<double>()[i] - m.mean[c]) / std::sqrt(m.variance[c] + kEpsilon) *
+    double v = (in[0].data<double>()[i] - m.mean[c]) / std::sqrt(m.variance[c] + kBatchNormEpsilon) *
                    in[1].data<double>()[at] +
                in[2].data<double>()[at];
     if (residual) v += in[3].data<double>()[i];
@@ -100,9 +100,9 @@ bool evaluation_case(bool relu, bool residual) {
                    .variants = variants(residual)});
 }
 
-const bool added[] = {training_case(false, false),   training_case(true, false),
-                      training_case(false, true),    training_case(true, true),
-                      evaluation_case(false, false), evaluation_case(true, true)};
+const bool batch_norm_cases[] = {training_case(false, false),   training_case(true, false),
+                                 training_case(false, true),    training_case(true, true),
+                                 evaluation_case(false, false), evaluation_case(true, true)};
 
 double largest_difference(const Tensor& a, const Tensor& b) {
   return max(abs(a.to(float64) - b.to(float64))).item();

@@ -8,11 +8,11 @@
 namespace tsr::test {
 namespace {
 
-const bool added = add_case({.name = "all_gather",
-                             .kernels = {},
-                             .call = [](const Tensors& x) { return all_gather(x[0]); },
-                             .reference = [](const Tensors& x) { return x[0]; },
-                             .variants = {{{{{3, 2}}}}, {{{{2, 3}, Values::normal, 0, true}}}}});
+const bool collective_cases = add_case({.name = "all_gather",
+                                        .kernels = {},
+                                        .call = [](const Tensors& x) { return all_gather(x[0]); },
+                                        .reference = [](const Tensors& x) { return x[0]; },
+                                        .variants = {{{{{3, 2}}}}, {{{{2, 3}, Values::normal, 0, true}}}}});
 
 TEST_CASE("all_gather joins the processes' rows and sums the gradients of one's own") {
   Tensors gathered(2), grads(2);

@@ -33,7 +33,7 @@ bool logic(const char* name, BinaryOp op, bool (*f)(bool, bool)) {
                    .benchmark = {{{256, 32, 32, 64}, Values::mask}, {{256, 32, 32, 64}, Values::mask}}});
 }
 
-const bool added[] = {
+const bool compare_cases[] = {
     comparison(
         "eq", eq, [](double a, double b) { return double(a == b); }, "eq_fwd"),
     comparison(

@@ -118,7 +118,7 @@ bool convolution(const Geometry& g, bool gradients, bool strided = false) {
                    .tolerance64 = 1e-11});
 }
 
-const bool added[] = {
+const bool conv2d_cases[] = {
     convolution({{2, 5, 4, 3}, {2, 3, 3, 3}, {.pad_h = 1, .pad_w = 1}}, true),
     convolution({{2, 5, 4, 3}, {2, 3, 3, 3}, {.pad_h = 1, .pad_w = 1}}, true, true),
     convolution({{1, 6, 7, 1}, {3, 3, 2, 1}, {.stride_h = 2, .stride_w = 2, .pad_h = 1}}, true),

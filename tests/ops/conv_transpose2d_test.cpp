@@ -47,7 +47,7 @@ bool transposed(const Shape& x, const Shape& weight, const ConvTranspose2dParams
                    .tolerance64 = 1e-11});
 }
 
-const bool added[] = {
+const bool conv_transpose2d_cases[] = {
     transposed({2, 3, 4, 2}, {2, 3, 3, 3}, {}),
     transposed({1, 3, 2, 3}, {3, 3, 2, 2}, {.stride_h = 2, .stride_w = 3, .pad_h = 1, .output_pad_w = 2}),
     transposed({1, 3, 3, 2}, {2, 2, 3, 2},

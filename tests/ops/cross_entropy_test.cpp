@@ -10,7 +10,7 @@ namespace tsr::test {
 namespace {
 
 /// How a case calls the op; class weights are 0.5, 0.75, 1, … where wanted.
-struct Setting {
+struct LossSetting {
   double smoothing = 0;
   std::int64_t ignored = -100;
   Reduction reduction = Reduction::mean;
@@ -41,7 +41,7 @@ double log_softmax_at(const double* x, std::int64_t n, std::int64_t c) {
 
 /// -Σ target·weight·log p of each row. target(row, c) is what a row wants, negative where it is ignored;
 /// `divisor` what the mean divides by.
-Tensor reduced_loss(const Tensor& logits, const Shape& rows, const Setting& setting, double divisor,
+Tensor reduced_loss(const Tensor& logits, const Shape& rows, const LossSetting& setting, double divisor,
                     bool logs, const std::function<double(std::int64_t, std::int64_t)>& target) {
   const std::int64_t n = logits.size(-1);
   Tensor losses = zeros(rows, float64);
@@ -52,7 +52,7 @@ Tensor reduced_loss(const Tensor& logits, const Shape& rows, const Setting& sett
       const double t = target(row, c);
       if (t <= 0) continue;
       losses.data<double>()[row] -=
-          t * (setting.weighted ? Setting::weight(c) : 1) * (logs ? x[c] : log_softmax_at(x, n, c));
+          t * (setting.weighted ? LossSetting::weight(c) : 1) * (logs ? x[c] : log_softmax_at(x, n, c));
     }
     total += losses.data<double>()[row];
   }
@@ -61,19 +61,19 @@ Tensor reduced_loss(const Tensor& logits, const Shape& rows, const Setting& sett
   return scalar(setting.reduction == Reduction::sum ? total : total / divisor, float64);
 }
 
-Tensor with_labels(const Tensors& in, const Setting& setting, bool logs) {
+Tensor with_labels(const Tensors& in, const LossSetting& setting, bool logs) {
   const auto* labels = in[1].data<std::int64_t>();
   const auto n = static_cast<double>(in[0].size(-1));
   double divisor = 0;
   for (std::int64_t row = 0; row < in[1].numel(); ++row)
-    if (labels[row] != setting.ignored) divisor += setting.weighted ? Setting::weight(labels[row]) : 1;
+    if (labels[row] != setting.ignored) divisor += setting.weighted ? LossSetting::weight(labels[row]) : 1;
   return reduced_loss(in[0], in[1].shape(), setting, divisor, logs, [&](std::int64_t row, std::int64_t c) {
     if (labels[row] == setting.ignored) return 0.0;
     return (c == labels[row] ? 1 - setting.smoothing : 0) + setting.smoothing / n;
   });
 }
 
-Tensor with_probabilities(const Tensors& in, const Setting& setting) {
+Tensor with_probabilities(const Tensors& in, const LossSetting& setting) {
   Shape rows = in[0].shape();
   const std::int64_t n = rows.back();
   rows.erase(rows.rank() - 1);
@@ -100,7 +100,7 @@ const std::vector<Variant> kLabelled{labelled({6, 7}, true),
                                      labelled({6, 65}, false, Values::huge),
                                      labelled({257, 1000}, false)};
 
-bool label_case(const Setting& setting) {
+bool label_case(const LossSetting& setting) {
   std::vector<Variant> variants = kLabelled;
   if (setting.ignored < 0) variants.push_back(labelled({1, 1}, true));
   return add_case({.name = "cross_entropy",
@@ -111,7 +111,7 @@ bool label_case(const Setting& setting) {
                    .benchmark = {{{4096, 1000}}, {{4096}, Values::indices, 1000}}});
 }
 
-bool probability_case(const Setting& setting) {
+bool probability_case(const LossSetting& setting) {
   return add_case({.name = "cross_entropy",
                    .kernels = {},
                    .call = [=](const Tensors& x) { return cross_entropy(x[0], x[1], setting.options(x[0])); },
@@ -121,7 +121,7 @@ bool probability_case(const Setting& setting) {
                                 {{{{33, 200}}, {{33, 200}, Values::positive}}, false}}});
 }
 
-bool nll_case(const Setting& setting) {
+bool nll_case(const LossSetting& setting) {
   return add_case({.name = "nll_loss",
                    .kernels = {"gather_fwd"},
                    .call =
@@ -135,7 +135,7 @@ bool nll_case(const Setting& setting) {
                    .variants = kLabelled});
 }
 
-const bool added[] = {
+const bool cross_entropy_cases[] = {
     label_case({}),
     label_case({.smoothing = 0.1}),
     label_case({.ignored = 1, .reduction = Reduction::none}),

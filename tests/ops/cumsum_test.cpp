@@ -39,8 +39,8 @@ bool scan(int axis, bool reverse) {
                    .benchmark = {{{16, 1024, 1024}}}});
 }
 
-const bool added[] = {scan(2, false), scan(2, true),  scan(0, false),
-                      scan(0, true),  scan(1, false), scan(1, true)};
+const bool cumsum_cases[] = {scan(2, false), scan(2, true),  scan(0, false),
+                             scan(0, true),  scan(1, false), scan(1, true)};
 
 TEST_CASE("a running sum is kept in float64") {
   const Tensor y = cumsum(full({1 << 20}, 0.1), 0);

@@ -70,18 +70,18 @@ Tensor cosines(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-const bool added[] = {cdist_case(2), cdist_case(1), cdist_case(3.5),
-                      cdist_case(std::numeric_limits<double>::infinity()),
-                      add_case({.name = "cosine_similarity",
-                                .kernels = {"norm_fwd", "sum_fwd"},
-                                .call = [](const Tensors& x) { return cosine_similarity(x[0], x[1]); },
-                                .reference = [](const Tensors& x) { return cosines(x[0], x[1]); },
-                                .variants = {{{{{3, 4}}, {{3, 4}}}},
-                                             {{{{1}}, {{1}}}},
-                                             {{{{2, 3, 5}, Values::normal, 0, true}, {{2, 3, 5}}}},
-                                             {{{{0, 3}}, {{0, 3}}}},
-                                             {{{{7, 33}, Values::huge}, {{7, 33}, Values::huge}}, false},
-                                             {{{{70, 500}}, {{70, 500}}}, false}}})};
+const bool distance_cases[] = {
+    cdist_case(2), cdist_case(1), cdist_case(3.5), cdist_case(std::numeric_limits<double>::infinity()),
+    add_case({.name = "cosine_similarity",
+              .kernels = {"norm_fwd", "sum_fwd"},
+              .call = [](const Tensors& x) { return cosine_similarity(x[0], x[1]); },
+              .reference = [](const Tensors& x) { return cosines(x[0], x[1]); },
+              .variants = {{{{{3, 4}}, {{3, 4}}}},
+                           {{{{1}}, {{1}}}},
+                           {{{{2, 3, 5}, Values::normal, 0, true}, {{2, 3, 5}}}},
+                           {{{{0, 3}}, {{0, 3}}}},
+                           {{{{7, 33}, Values::huge}, {{7, 33}, Values::huge}}, false},
+                           {{{{70, 500}}, {{70, 500}}}, false}}})};
 
 TEST_CASE("cosine similarity along other axes, of broadcast and of zero vectors") {
   Generator generator(1);

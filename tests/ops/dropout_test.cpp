@@ -49,8 +49,9 @@ bool drop_case(const char* name, Drop drop, double p, bool samples) {
                    .benchmark = {{{8192, 384}}}});
 }
 
-const bool added[] = {drop_case("dropout", dropout, 0.3, false), drop_case("dropout", dropout, 1, false),
-                      drop_case("drop_path", drop_path, 0.4, true)};
+const bool dropout_cases[] = {drop_case("dropout", dropout, 0.3, false),
+                              drop_case("dropout", dropout, 1, false),
+                              drop_case("drop_path", drop_path, 0.4, true)};
 
 TEST_CASE("dropout keeps the expected share and the mean, and draws anew each time") {
   Generator generator(3);

@@ -33,7 +33,7 @@ bool ema(double momentum) {
                    .benchmark = {{{11'000'000}}, {{11'000'000}}}});
 }
 
-const bool added[] = {ema(0.996), ema(0), ema(1)};
+const bool ema_cases[] = {ema(0.996), ema(0), ema(1)};
 
 }  // namespace
 }  // namespace tsr::test

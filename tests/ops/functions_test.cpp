@@ -12,7 +12,7 @@ namespace {
 
 double angle(double y, double x) { return std::atan2(y, x); }
 
-const bool added[] = {
+const bool functions_cases[] = {
     unary_case(
         "exp", exp, [](double x) { return std::exp(x); }, Values::normal),
     unary_case(

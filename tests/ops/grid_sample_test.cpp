@@ -82,7 +82,7 @@ bool sampling(const GridSampleParams& p) {
        .benchmark = {{{32, 56, 56, 64}}, {{32, 56, 56, 2}}}});
 }
 
-const bool added = [] {
+const bool grid_sample_cases = [] {
   bool all = true;
   for (const auto mode : {Interpolation::bilinear, Interpolation::nearest, Interpolation::bicubic})
     for (const auto padding : {SamplePadding::zeros, SamplePadding::border, SamplePadding::reflection})

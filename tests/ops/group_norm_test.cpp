@@ -9,7 +9,7 @@
 namespace tsr::test {
 namespace {
 
-constexpr double kEpsilon = 1e-5;
+constexpr double kGroupNormEpsilon = 1e-5;
 
 /// in: x [N, …, channels], weight, bias; `width` channels a group.
 Tensor reference(const Tensors& in, std::int64_t width) {
@@ -28,7 +28,7 @@ Tensor reference(const Tensors& in, std::int64_t width) {
       double mean = 0, square = 0;
       each([&](double value, std::int64_t) { mean += value / count; });
       each([&](double value, std::int64_t) { square += (value - mean) * (value - mean); });
-      const double deviation = std::sqrt(square / count + kEpsilon);
+      const double deviation = std::sqrt(square / count + kGroupNormEpsilon);
       each([&](double& value, std::int64_t c) {
         value = (value - mean) / deviation * in[1].data<double>()[c] + in[2].data<double>()[c];
       });
@@ -46,7 +46,7 @@ bool group_norm_case(std::int64_t groups) {
   return add_case(
       {.name = "group_norm",
        .kernels = {"group_norm_fwd", "group_norm_bwd"},
-       .call = [=](const Tensors& x) { return group_norm(x[0], groups, x[1], x[2], kEpsilon); },
+       .call = [=](const Tensors& x) { return group_norm(x[0], groups, x[1], x[2], kGroupNormEpsilon); },
        .reference = [=](const Tensors& x) { return reference(x, x[0].size(-1) / groups); },
        .variants = {variant({2, 3, 2 * groups}, true), variant({3, 2, 3, groups}, true, Values::normal, true),
                     variant({9, 2, 2, 4 * groups}, true), variant({0, 3, groups}, true),
@@ -61,11 +61,11 @@ bool group_norm_case(std::int64_t groups) {
            groups == 2 ? std::vector<Input>{{{64, 32, 32, 64}}, {{64}}, {{64}}} : std::vector<Input>{}});
 }
 
-const bool added[] = {
+const bool group_norm_cases[] = {
     group_norm_case(1), group_norm_case(2), group_norm_case(3),
     add_case({.name = "instance_norm",
               .kernels = {"group_norm_fwd"},
-              .call = [](const Tensors& x) { return instance_norm(x[0], x[1], x[2], kEpsilon); },
+              .call = [](const Tensors& x) { return instance_norm(x[0], x[1], x[2], kGroupNormEpsilon); },
               .reference = [](const Tensors& x) { return reference(x, 1); },
               .variants = {variant({2, 3, 3, 4}, true), variant({2, 70, 33}, false)},
               .differentiable = Differentiable::once,

@@ -148,7 +148,7 @@ bool embedding_case() {
                    .benchmark = {{{32000, 384}}, places({64, 256}, 32000)}});
 }
 
-const bool added[] = {
+const bool indexing_cases[] = {
     selecting(0), selecting(1), selecting(2), gathering(0), gathering(1), gathering(2), embedding_case(),
 };
 

@@ -51,7 +51,7 @@ bool lars(const LarsParams& params) {
                    .benchmark = {{{11'000'000}}, {{11'000'000}}, {{11'000'000}}}});
 }
 
-const bool added[] = {
+const bool lars_cases[] = {
     lars({.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.2, .trust = 0.5}),
     lars({.learning_rate = 0.3, .momentum = 0.9, .trust = 0.1, .adapt = false}),
 };

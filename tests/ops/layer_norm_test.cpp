@@ -11,7 +11,7 @@
 namespace tsr::test {
 namespace {
 
-constexpr double kEpsilon = 1e-5;
+constexpr double kLayerNormEpsilon = 1e-5;
 
 /// in: x [rows…, n], weight, and bias where the norm has one; the mean is 0 unless `centred`.
 Tensor reference(const Tensors& in, bool centred) {
@@ -22,7 +22,7 @@ Tensor reference(const Tensors& in, bool centred) {
     double mean = 0, square = 0;
     for (std::int64_t i = 0; centred && i < n; ++i) mean += row[i] / static_cast<double>(n);
     for (std::int64_t i = 0; i < n; ++i) square += (row[i] - mean) * (row[i] - mean);
-    const double deviation = std::sqrt(square / static_cast<double>(n) + kEpsilon);
+    const double deviation = std::sqrt(square / static_cast<double>(n) + kLayerNormEpsilon);
     for (std::int64_t i = 0; i < n; ++i) {
       row[i] = (row[i] - mean) / deviation * in[1].data<double>()[i];
       if (centred) row[i] += in[2].data<double>()[i];
@@ -60,7 +60,7 @@ bool layer_norm_case(int axes) {
   return add_case(
       {.name = "layer_norm",
        .kernels = {"layer_norm_fwd", "layer_norm_bwd"},
-       .call = [](const Tensors& x) { return layer_norm(x[0], x[1].shape(), x[1], x[2], kEpsilon); },
+       .call = [](const Tensors& x) { return layer_norm(x[0], x[1].shape(), x[1], x[2], kLayerNormEpsilon); },
        .reference = [](const Tensors& x) { return reference(x, true); },
        .variants = variants(axes, true),
        .differentiable = Differentiable::once,
@@ -68,11 +68,11 @@ bool layer_norm_case(int axes) {
        .benchmark = {{{8192, 384}}, {{384}}, {{384}}}});
 }
 
-const bool added[] = {
+const bool layer_norm_cases[] = {
     layer_norm_case(1), layer_norm_case(2),
     add_case({.name = "rms_norm",
               .kernels = {"layer_norm_fwd", "layer_norm_bwd"},
-              .call = [](const Tensors& x) { return rms_norm(x[0], x[1].shape(), x[1], kEpsilon); },
+              .call = [](const Tensors& x) { return rms_norm(x[0], x[1].shape(), x[1], kLayerNormEpsilon); },
               .reference = [](const Tensors& x) { return reference(x, false); },
               .variants = variants(1, false),
               .differentiable = Differentiable::once,

@@ -52,7 +52,7 @@ double huber(double difference, double delta) {
 double cross(double t, double log_p, double log_q) { return -(t * log_p + (1 - t) * log_q); }
 double log_sigmoid(double x) { return x > 0 ? -std::log1p(std::exp(-x)) : x - std::log1p(std::exp(x)); }
 
-const bool added[] = {
+const bool loss_cases[] = {
     loss_case(
         "mse_loss", [](const Tensors& x, Reduction r) { return mse_loss(x[0], x[1], r); },
         [](double a, double b) { return (a - b) * (a - b); }, Values::normal, Values::normal, true),

@@ -66,7 +66,7 @@ Tensor linear_reference(const Tensors& x) {
   return reshape(y, shape);
 }
 
-const bool added[] = {
+const bool matmul_cases[] = {
     add_case(
         {.name = "matmul",
          .kernels = {"matmul_fwd"},

@@ -7,7 +7,7 @@
 namespace tsr::test {
 namespace {
 
-double log_sum_exp(const std::vector<double>& values) {
+double log_of_sum_exp(const std::vector<double>& values) {
   const double top = largest(values);
   double result = 0;
   for (double value : values) result += std::exp(value - top);
@@ -36,12 +36,12 @@ double spread(const std::vector<double>& values) {
 Tensor variance(const Tensor& x, const Shape& axes, bool keepdim) { return var(x, axes, keepdim); }
 Tensor deviation(const Tensor& x, const Shape& axes, bool keepdim) { return stddev(x, axes, keepdim); }
 double root_of_spread(const std::vector<double>& values) { return std::sqrt(spread(values)); }
-Reduction norm_of(double p) {
+AxesReduction norm_of(double p) {
   return [p](const Tensor& x, const Shape& axes, bool keepdim) { return norm(x, axes, keepdim, p); };
 }
 
-const bool added[] = {
-    some_axes("logsumexp", {"logsumexp_fwd"}, logsumexp, log_sum_exp, Values::normal),
+const bool norm_cases[] = {
+    some_axes("logsumexp", {"logsumexp_fwd"}, logsumexp, log_of_sum_exp, Values::normal),
     some_axes("norm", {"norm_fwd"}, norm_of(2), length, Values::normal),
     reduction("norm", {"sum_fwd"}, norm_of(1), power_norm(1), {}, true, Values::distinct),
     reduction("norm", {"sum_fwd"}, norm_of(1), power_norm(1), {0, 2}, false, Values::distinct),

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
+#include "tests/golden/golden.h"
 #include "tests/golden/unit.h"
 
 namespace tsr::test {
@@ -27,12 +28,12 @@ Tensor labels(const Shape& shape, std::int64_t classes) {
   return y;
 }
 
-Reduction reduction_of(const json& p) {
+tsr::Reduction reduction_of(const json& p) {
   const auto name = p.at("reduction").get<std::string>();
-  return name == "mean"        ? Reduction::mean
-         : name == "sum"       ? Reduction::sum
-         : name == "batchmean" ? Reduction::batch_mean
-                               : Reduction::none;
+  return name == "mean"        ? tsr::Reduction::mean
+         : name == "sum"       ? tsr::Reduction::sum
+         : name == "batchmean" ? tsr::Reduction::batch_mean
+                               : tsr::Reduction::none;
 }
 
 Tensor class_weight(const json& p) {
@@ -130,11 +131,10 @@ void compare(const Tensor& ours, const json& values) {
 }
 
 void check_cases(const std::map<std::string, Call>& calls, std::size_t count) {
-  std::ifstream file(TESSERA_SOURCE_DIR "/tests/golden/norms_and_losses.json");
-  const json golden = json::parse(file);
+  const json& golden = read_golden("norms_and_losses.json");
   std::size_t checked = 0;
   for (std::size_t c = 0; c < golden.at("cases").size(); ++c) {
-    const json& entry = golden["cases"][c];
+    const json& entry = golden.at("cases").at(c);
     const auto op = entry.at("op").get<std::string>(), number = std::to_string(c);
     if (!calls.contains(op)) continue;
     CAPTURE(op);

@@ -58,7 +58,8 @@ struct OpCase {
   std::vector<Input> benchmark = {};  ///< inputs of the timed call; empty for none
 };
 
-/// Adds a case to the list; `static const bool added = add_case({...});`.
+/// Adds a case to the list; `const bool softmax_cases = add_case({...});` (several files compile as one, so
+/// names differ).
 bool add_case(OpCase op_case);
 const std::vector<OpCase>& all_cases();
 

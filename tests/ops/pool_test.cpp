@@ -176,7 +176,7 @@ bool average_pooling(const Pooling& q) {
 
 bool pooling(const Pooling& q) { return max_pooling(q) && average_pooling(q); }
 
-const bool added[] = {
+const bool pool_cases[] = {
     pooling({}),
     pooling({{.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}),
     pooling({{.kernel_h = 3, .kernel_w = 2, .stride_h = 1, .stride_w = 3, .pad_w = 1}}),

@@ -9,13 +9,13 @@
 namespace tsr::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 0x123456789abcdef0u, kDraw = 0x1122334455u;
+constexpr std::uint64_t kRandomSeed = 0x123456789abcdef0u, kRandomDraw = 0x1122334455u;
 
 /// The four words that element i shares with its neighbours.
 std::array<std::uint32_t, 4> words_of(std::int64_t i) {
-  return philox({static_cast<std::uint32_t>(i / 4), 0, static_cast<std::uint32_t>(kDraw),
-                 static_cast<std::uint32_t>(kDraw >> 32)},
-                {static_cast<std::uint32_t>(kSeed), static_cast<std::uint32_t>(kSeed >> 32)});
+  return philox({static_cast<std::uint32_t>(i / 4), 0, static_cast<std::uint32_t>(kRandomDraw),
+                 static_cast<std::uint32_t>(kRandomDraw >> 32)},
+                {static_cast<std::uint32_t>(kRandomSeed), static_cast<std::uint32_t>(kRandomSeed >> 32)});
 }
 
 double uniform_at(std::int64_t i) { return -2 + 5 * std::ldexp(words_of(i)[i % 4] >> 8, -24); }
@@ -36,12 +36,12 @@ Tensor numbered(const Tensor& like, double (*value)(std::int64_t)) {
 
 const std::vector<Variant> kShapes{{{{{0, 3}}}}, {{{{}}}}, {{{{3, 5}}}}, {{{{4, 33, 257}}}}};
 
-const bool added[] = {
+const bool random_cases[] = {
     add_case({.name = "uniform",
               .kernels = {"uniform_fwd"},
               .call =
                   [](const Tensors& x) {
-                    Generator generator(kSeed, kDraw);
+                    Generator generator(kRandomSeed, kRandomDraw);
                     return uniform(x[0].shape(), generator, -2, 3, x[0].dtype());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], uniform_at); },
@@ -52,7 +52,7 @@ const bool added[] = {
               .kernels = {"normal_fwd"},
               .call =
                   [](const Tensors& x) {
-                    Generator generator(kSeed, kDraw);
+                    Generator generator(kRandomSeed, kRandomDraw);
                     return normal(x[0].shape(), generator, 3, 0.5, x[0].dtype());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], normal_at); },

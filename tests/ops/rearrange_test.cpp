@@ -142,7 +142,7 @@ bool tile_case(const Shape& repeats) {
                    .variants = with_small(kMatrices)});
 }
 
-const bool added[] = {
+const bool rearrange_cases[] = {
     pad_case("pad", PadMode::constant, {{1, 2}, {0, 3}}, -0.5, with_small(kMatrices)),
     pad_case("pad", PadMode::constant, {{0, 0}, {2, 0}}, 0, with_small(kMatrices)),
     pad_case("pad_reflect", PadMode::reflect, {{1, 2}, {2, 0}}, 0, kMatrices),

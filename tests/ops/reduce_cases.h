@@ -54,11 +54,11 @@ inline double average(const std::vector<double>& values) {
   return total(values) / static_cast<double>(values.size());
 }
 
-using Reduction = std::function<Tensor(const Tensor&, const Shape&, bool)>;
+using AxesReduction = std::function<Tensor(const Tensor&, const Shape&, bool)>;
 
 /// One case for a choice of axes: every choice meets dense, permuted, huge and equal inputs of rank 3.
-inline bool reduction(const char* name, std::vector<std::string> kernels, const Reduction& op, const Fold& f,
-                      Shape axes, bool keepdim, Values values) {
+inline bool reduction(const char* name, std::vector<std::string> kernels, const AxesReduction& op,
+                      const Fold& f, Shape axes, bool keepdim, Values values) {
   return add_case(
       {.name = name,
        .kernels = std::move(kernels),
@@ -77,7 +77,7 @@ inline bool reduction(const char* name, std::vector<std::string> kernels, const 
        .benchmark = {{{256, 1024, 64}, values}}});
 }
 
-inline bool all_axes(const char* name, const std::vector<std::string>& kernels, const Reduction& op,
+inline bool all_axes(const char* name, const std::vector<std::string>& kernels, const AxesReduction& op,
                      const Fold& f, Values values) {
   for (const Shape& axes :
        {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 1}, Shape{1, 2}, Shape{0, -1}, Shape{2, 0, 1}})
@@ -86,7 +86,7 @@ inline bool all_axes(const char* name, const std::vector<std::string>& kernels, 
 }
 
 /// The same for fewer choices.
-inline bool some_axes(const char* name, const std::vector<std::string>& kernels, const Reduction& op,
+inline bool some_axes(const char* name, const std::vector<std::string>& kernels, const AxesReduction& op,
                       const Fold& f, Values values) {
   for (const Shape& axes : {Shape{}, Shape{1}, Shape{0, 2}})
     reduction(name, kernels, op, f, axes, axes.rank() == 2, values);

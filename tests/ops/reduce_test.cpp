@@ -56,7 +56,7 @@ bool products(const Shape& axes) {
 }
 
 /// any and all over masks, by the fold of 0 and 1.
-bool quantifier(const char* name, const Reduction& op, const Fold& f) {
+bool quantifier(const char* name, const AxesReduction& op, const Fold& f) {
   for (const Shape& axes : {Shape{}, Shape{0}, Shape{1}, Shape{2}, Shape{0, 2}})
     add_case({.name = name,
               .kernels = {std::string(name) + "_fwd"},
@@ -98,7 +98,7 @@ bool position(const char* name, Tensor (*op)(const Tensor&, std::int64_t, bool),
   return true;
 }
 
-const bool added[] = {
+const bool reduce_cases[] = {
     all_axes("sum", {"sum_fwd"}, sum, total, Values::normal),
     all_axes("max", {"max_fwd"}, max, largest, Values::distinct),
     some_axes("min", {"min_fwd"}, min, least, Values::distinct),

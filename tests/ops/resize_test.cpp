@@ -109,7 +109,7 @@ bool every_way(const Shape& x, const Shape& to, bool gradients = true) {
   return all;
 }
 
-const bool added[] = {
+const bool resize_cases[] = {
     every_way({2, 3, 4, 2}, {5, 7}),
     every_way({1, 7, 9, 3}, {3, 4}),
     every_way({1, 4, 3, 1}, {4, 3}),

@@ -44,7 +44,7 @@ bool sgd(const SgdParams& params, bool momentum) {
                    .benchmark = {{{11'000'000}}, {{11'000'000}}, {{11'000'000}}}});
 }
 
-const bool added[] = {
+const bool sgd_cases[] = {
     sgd({.learning_rate = 0.3}, false),
     sgd({.learning_rate = 0.3, .weight_decay = 0.2, .scale = 0.7}, false),
     sgd({.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.2, .scale = 0.7}, true),

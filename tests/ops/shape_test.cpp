@@ -142,7 +142,7 @@ bool joining(int axis) {
                    .variants = {{inputs}, {{inputs[0], inputs[1]}, false}}});
 }
 
-const bool added[] = {
+const bool shape_cases[] = {
     reshaping({2, 3, 4}, {4, 6}, {4, 6}),
     reshaping({2, 3, 4}, {-1}, {24}),
     reshaping({2, 3, 4}, {2, -1, 2, 1}, {2, 6, 2, 1}),

@@ -100,7 +100,7 @@ bool line_op(const char* name, Tensor (*op)(const Tensor&, std::int64_t), Row (*
                    .benchmark = {{{256 * 12 * 64, 64}}}});
 }
 
-const bool added[] = {
+const bool softmax_cases[] = {
     line_op("softmax", softmax, softmax_of),
     line_op("log_softmax", log_softmax, log_softmax_of),
     add_case({.name = "logsumexp",

@@ -78,15 +78,15 @@ bool topk_case(std::int64_t k, int axis, bool largest, const std::vector<Input>&
       benchmark);
 }
 
-const bool added[] = {sort_case(2, false, {{{256, 1, 4096}}}),
-                      sort_case(2, true),
-                      sort_case(1, false),
-                      sort_case(0, true),
-                      topk_case(5, 2, true, {{{256, 1, 50000}}}),
-                      topk_case(1, 2, true),
-                      topk_case(4, 2, false),
-                      topk_case(3, 1, false),
-                      topk_case(2, 0, true)};
+const bool sort_cases[] = {sort_case(2, false, {{{256, 1, 4096}}}),
+                           sort_case(2, true),
+                           sort_case(1, false),
+                           sort_case(0, true),
+                           topk_case(5, 2, true, {{{256, 1, 50000}}}),
+                           topk_case(1, 2, true),
+                           topk_case(4, 2, false),
+                           topk_case(3, 1, false),
+                           topk_case(2, 0, true)};
 
 void check_places(const Tensor& indices, const Places& expected) {
   CHECK(indices.numel() == static_cast<std::int64_t>(expected.size()));

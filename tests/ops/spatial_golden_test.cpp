@@ -5,13 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/ops.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 namespace {
 
 using nlohmann::json;
 
-Shape shape_of(const json& sizes) {
+Shape golden_shape(const json& sizes) {
   Shape shape;
   for (const json& size : sizes) shape.push_back(size.get<std::int64_t>());
   return shape;
@@ -97,8 +98,7 @@ Tensor run(const std::string& op, const Tensors& in, const json& p) {
 }
 
 TEST_CASE("spatial ops agree with PyTorch") {
-  std::ifstream file(TESSERA_SOURCE_DIR "/tests/golden/spatial.json");
-  const json golden = json::parse(file);
+  const json& golden = read_golden("spatial.json");
   REQUIRE(golden.at("cases").size() == 69);
   for (const json& entry : golden.at("cases")) {
     const auto op = entry.at("op").get<std::string>();
@@ -107,10 +107,10 @@ TEST_CASE("spatial ops agree with PyTorch") {
     CAPTURE(entry.at("params").dump());
     Tensors inputs;
     for (std::size_t k = 0; k < entry.at("inputs").size(); ++k)
-      inputs.push_back(numbers(shape_of(entry["inputs"][k]), k, op == "grid_sample" && k == 1 ? 1.5 : 1));
+      inputs.push_back(numbers(golden_shape(entry["inputs"][k]), k, op == "grid_sample" && k == 1 ? 1.5 : 1));
     const Tensor y = run(op, inputs, entry.at("params"));
     const Tensor wanted =
-        from_values(entry.at("values").get<std::vector<double>>(), shape_of(entry.at("shape")));
+        from_values(entry.at("values").get<std::vector<double>>(), golden_shape(entry.at("shape")));
     REQUIRE(y.shape() == wanted.shape());
     CHECK(max(abs(y - wanted)).item() < 1e-12);
   }

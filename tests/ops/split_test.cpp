@@ -8,7 +8,7 @@
 namespace tsr::test {
 namespace {
 
-const bool added =
+const bool split_cases =
     add_case({.name = "diagonal",
               .kernels = {"copy_fwd"},
               .call = [](const Tensors& x) { return diagonal(x[0], 1); },

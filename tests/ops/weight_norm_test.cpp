@@ -49,16 +49,16 @@ bool weight_norm_case(int axis) {
                                 variant({1, 1}, true), variant({33, 70}, false)}});
 }
 
-const bool added[] = {weight_norm_case(0), weight_norm_case(1),
-                      add_case({.name = "weight_standardize",
-                                .kernels = {"sum_fwd"},
-                                .call = [](const Tensors& x) { return weight_standardize(x[0]); },
-                                .reference = [](const Tensors& x) { return standardized(x[0]); },
-                                .variants = {{{{{3, 4}}}},
-                                             {{{{2, 3, 3, 2}, Values::normal, 0, true}}},
-                                             {{{{4, 3, 3, 5}, Values::rising}}, false},
-                                             {{{{64, 3, 3, 33}}}, false}},
-                                .tolerance32 = 2e-5})};
+const bool weight_norm_cases[] = {weight_norm_case(0), weight_norm_case(1),
+                                  add_case({.name = "weight_standardize",
+                                            .kernels = {"sum_fwd"},
+                                            .call = [](const Tensors& x) { return weight_standardize(x[0]); },
+                                            .reference = [](const Tensors& x) { return standardized(x[0]); },
+                                            .variants = {{{{{3, 4}}}},
+                                                         {{{{2, 3, 3, 2}, Values::normal, 0, true}}},
+                                                         {{{{4, 3, 3, 5}, Values::rising}}, false},
+                                                         {{{{64, 3, 3, 33}}}, false}},
+                                            .tolerance32 = 2e-5})};
 
 TEST_CASE("weight norm says what doesn't fit") {
   CHECK_THROWS_WITH_AS(weight_norm(zeros({2, 3}), ones({3})),

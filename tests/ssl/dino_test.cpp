@@ -83,7 +83,7 @@ struct Ending {
   double entropy, kl, center;
 };
 
-Ending train(const std::vector<std::string>& changes) {
+Ending meters_after(const std::vector<std::string>& changes) {
   Setup setup = make_setup("dino", "vit_mini", tiny_dino(changes));
   Generator random(2);
   const Tensor samples = draw_samples(random);
@@ -127,7 +127,7 @@ TEST_CASE("DINO's loss and meters are those of the loop over pairs") {
 
 TEST_CASE("without centring DINO collapses to one output, without sharpening to all of them alike") {
   const double uniform = std::log(kOut);
-  const Ending sound = train({});
+  const Ending sound = meters_after({});
   CAPTURE(sound.entropy);
   CAPTURE(sound.kl);
   CHECK(sound.entropy > 0.03 * uniform);
@@ -135,13 +135,13 @@ TEST_CASE("without centring DINO collapses to one output, without sharpening to 
   CHECK(sound.kl > 0.02);
   CHECK(sound.center > 0.1);
 
-  const Ending one_hot = train({"center=false"});
+  const Ending one_hot = meters_after({"center=false"});
   CAPTURE(one_hot.entropy);
   CHECK(one_hot.entropy < 0.01 * uniform);
   CHECK(one_hot.kl < 0.005);
   CHECK(one_hot.center == 0);
 
-  const Ending flat = train({"teacher_temperature=0.1", "teacher_temperature_start=0.1"});
+  const Ending flat = meters_after({"teacher_temperature=0.1", "teacher_temperature_start=0.1"});
   CAPTURE(flat.entropy);
   CHECK(flat.entropy > 0.95 * uniform);
   CHECK(flat.kl < 0.005);

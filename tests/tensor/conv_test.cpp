@@ -10,23 +10,14 @@
 
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tests/tensor/values.h"
 
 namespace {
 
 using std::int64_t;
 using namespace tsr;
 using namespace tsr::cpu;
-
-/// Reproducible values in [-1, 1).
-template <class T>
-std::vector<T> values(int64_t count, std::uint32_t seed) {
-  std::vector<T> result(static_cast<std::size_t>(count));
-  for (T& value : result) {
-    seed = seed * 1664525u + 1013904223u;
-    value = static_cast<T>(static_cast<double>(seed >> 8) / (1 << 23) - 1);
-  }
-  return result;
-}
+using tsr::test::values;
 
 int64_t x_size(const Conv2dGeometry& g) { return g.batch * g.in_h * g.in_w * g.in_c; }
 int64_t y_size(const Conv2dGeometry& g) { return g.batch * g.out_h() * g.out_w() * g.out_c; }
@@ -106,7 +97,7 @@ std::vector<To> converted(const std::vector<From>& values) {
 }
 
 template <class T>
-void check(const Conv2dGeometry& g) {
+void check_convolution(const Conv2dGeometry& g) {
   CAPTURE(g.batch);
   CAPTURE(g.in_h);
   CAPTURE(g.in_w);
@@ -211,11 +202,11 @@ const std::vector<Conv2dGeometry> kGeometries = {
 };
 
 TEST_CASE_TEMPLATE("convolution and both gradients equal plain loops", T, float, double) {
-  for (const Conv2dGeometry& geometry : kGeometries) check<T>(geometry);
+  for (const Conv2dGeometry& geometry : kGeometries) check_convolution<T>(geometry);
 }
 
 TEST_CASE("convolution's weight gradient over many pixels is summed in parts") {
-  check<float>(square(40, 12, 3, 4, 3, 1, 1));
+  check_convolution<float>(square(40, 12, 3, 4, 3, 1, 1));
 }
 
 TEST_CASE("convolution of an empty batch has an empty image and zero weight gradient") {

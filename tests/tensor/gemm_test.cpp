@@ -10,23 +10,14 @@
 #include <vector>
 
 #include "tensor/parallel.h"
+#include "tests/tensor/values.h"
 
 namespace {
 
 using std::int64_t;
 using namespace tsr;
 using namespace tsr::cpu;
-
-/// Reproducible values in [-1, 1).
-template <class T>
-std::vector<T> values(int64_t count, std::uint32_t seed) {
-  std::vector<T> result(static_cast<std::size_t>(count));
-  for (T& value : result) {
-    seed = seed * 1664525u + 1013904223u;
-    value = static_cast<T>(static_cast<double>(seed >> 8) / (1 << 23) - 1);
-  }
-  return result;
-}
+using tsr::test::values;
 
 struct Case {
   int64_t batch, m, n, k;
@@ -102,7 +93,7 @@ struct Problem {
 };
 
 template <class T>
-void check(const Case& shape) {
+void check_product(const Case& shape) {
   CAPTURE(shape.batch);
   CAPTURE(shape.m);
   CAPTURE(shape.n);
@@ -129,21 +120,22 @@ TEST_CASE_TEMPLATE("gemm equals plain loops for every size, transpose and stride
     for (int variant = 0; variant < 4; ++variant) {
       shape.transpose_a = (variant & 1) != 0;
       shape.transpose_b = (variant & 2) != 0;
-      check<T>(shape);
+      check_product<T>(shape);
     }
   }
-  check<T>({.batch = 2, .m = 45, .n = 50, .k = 61, .gap = 2});
-  check<T>({.batch = 2, .m = 45, .n = 50, .k = 61, .transpose_a = true, .transpose_b = true, .gap = 1});
-  check<T>({.batch = 5, .m = 20, .n = 35, .k = 10, .shared_b = true});
-  check<T>({.batch = 11, .m = 20, .n = 35, .k = 10, .shared_b = true});
+  check_product<T>({.batch = 2, .m = 45, .n = 50, .k = 61, .gap = 2});
+  check_product<T>(
+      {.batch = 2, .m = 45, .n = 50, .k = 61, .transpose_a = true, .transpose_b = true, .gap = 1});
+  check_product<T>({.batch = 5, .m = 20, .n = 35, .k = 10, .shared_b = true});
+  check_product<T>({.batch = 11, .m = 20, .n = 35, .k = 10, .shared_b = true});
 }
 
 TEST_CASE_TEMPLATE("gemm covers every tile height and width", T, float, double) {
-  for (int64_t m = 1; m <= 30; ++m) check<T>({1, m, 1 + (m * 7) % 40, 9});
+  for (int64_t m = 1; m <= 30; ++m) check_product<T>({1, m, 1 + (m * 7) % 40, 9});
 }
 
 TEST_CASE("gemm packs B task by task when all of it would leave the cache") {
-  check<float>({1, 30, 2100, 2050});
+  check_product<float>({1, 30, 2100, 2050});
 }
 
 TEST_CASE_TEMPLATE("gemm writes nothing beside C", T, float, double) {

@@ -1,5 +1,4 @@
 // emu-mutants: switches on one mistake after the other in the kernels, and sees whether an OpCase notices.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -10,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apps/command.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tests/cuda/mutants/mutant.h"
@@ -168,6 +168,8 @@ void print_table(const Counts& counts) {
 }
 
 int run(const Arguments& arguments) {
+  TSR_CHECK_INPUT(arguments.jobs >= 1 && arguments.jobs <= 1024, "--jobs: ", arguments.jobs,
+                  ": must be 1 to 1024");
   set_thread_count(1);  // a forked process has no others
   std::vector<Mutant> mutants = read_mutants();
   const auto explanations = read_explanations();
@@ -203,21 +205,20 @@ int run(const Arguments& arguments) {
 }
 
 int main_of(int argc, char** argv) {
-  CLI::App app("Puts one mistake after the other into the CUDA kernels, and sees whether an OpCase notices.");
   Arguments arguments;
-  app.add_option("STEM", arguments.stems, "files: softmax, reduce, ... (default: all)");
-  app.add_option("--kind", arguments.kinds, "barrier, mask, wait, index+1, index-1 (default: all)");
-  app.add_option("--jobs", arguments.jobs, "mutants at a time")->check(CLI::Range(1, 1024));
-  app.add_flag("--verbose", arguments.verbose, "tell what caught each");
-  try {
-    app.parse(argc, argv);
-    return run(arguments);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  } catch (const std::exception& error) {
-    std::cerr << "emu-mutants: error: " << error.what() << '\n';
-    return 1;
-  }
+  int unexplained = 0;
+  const char* what =
+      "Puts one mistake after the other into the CUDA kernels, and sees whether an OpCase notices.";
+  const int code = parse_and_run(argc, argv, what, [&](Command& mutants) {
+    mutants.option("STEM", &arguments.stems, "", "files: softmax, reduce, ... (default: all)",
+                   {.several_in_a_row = true});
+    mutants.option("--kind", &arguments.kinds, "KIND", "barrier, mask, wait, index+1, index-1 (default: all)",
+                   {.several_in_a_row = true});
+    mutants.option("--jobs", &arguments.jobs, "N", "mutants at a time (default 2)");
+    mutants.flag("--verbose", arguments.verbose, "tell what caught each");
+    mutants.action([&] { unexplained = run(arguments); });
+  });
+  return code != 0 ? code : unexplained;
 }
 
 }  // namespace
