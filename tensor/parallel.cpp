@@ -67,6 +67,15 @@ struct Job {
 
 thread_local bool inside_parallel = false;
 
+/// Tells the CPU that this thread only watches a value.
+void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 class Pool {
  public:
   static Pool& instance() {
@@ -91,19 +100,17 @@ class Pool {
       return;
     }
     start();
-    {
-      std::lock_guard state(mutex_);
-      job_ = &job;
-      busy_ = static_cast<int>(workers_.size());
-      ++generation_;
-    }
-    wake_.notify_all();
+    publish(job);
     inside_parallel = true;
     job.work();
     inside_parallel = false;
+    // Whoever has not joined by now finds nothing left to do, and need not be waited for.
     std::unique_lock state(mutex_);
-    done_.wait(state, [&] { return busy_ == 0; });
     job_ = nullptr;
+    state.unlock();
+    if (spin_until([&] { return active_ == 0; })) return;
+    state.lock();
+    done_.wait(state, [&] { return active_ == 0; });
   }
 
  private:
@@ -113,7 +120,9 @@ class Pool {
   void start() {
     if (!workers_.empty()) return;
     stopping_ = false;
-    for (int i = 1; i < threads_; ++i) workers_.emplace_back([this, seen = generation_] { loop(seen); });
+    spins_ = threads_ <= default_threads();
+    for (int i = 1; i < threads_; ++i)
+      workers_.emplace_back([this, seen = generation_.load()] { loop(seen); });
   }
 
   void stop() {
@@ -126,28 +135,62 @@ class Pool {
     workers_.clear();
   }
 
+  void publish(Job& job) {
+    bool asleep = false;
+    {
+      std::lock_guard state(mutex_);
+      job_ = &job;
+      ++generation_;
+      asleep = sleeping_ > 0;
+    }
+    if (asleep) wake_.notify_all();
+  }
+
+  /// Small ops follow each other faster than a thread falls asleep and wakes up: tens of microseconds are
+  /// worth watching for the next one. Not where threads outnumber the CPUs, as there one that watches keeps
+  /// another from working.
+  template <class Condition>
+  bool spin_until(Condition&& holds) const {
+    constexpr int kSpins = 2000;
+    for (int i = spins_ ? kSpins : 1; i > 0; --i) {
+      if (holds()) return true;
+      pause_cpu();
+    }
+    return false;
+  }
+
   void loop(std::uint64_t seen) {
     inside_parallel = true;
-    std::unique_lock state(mutex_);
+    const auto called = [&] { return stopping_ || generation_ != seen; };
     for (;;) {
-      wake_.wait(state, [&] { return stopping_ || generation_ != seen; });
+      const bool awake = spin_until(called);
+      std::unique_lock state(mutex_);
+      if (!awake) {
+        ++sleeping_;
+        wake_.wait(state, called);
+        --sleeping_;
+      }
       if (stopping_) return;
       seen = generation_;
       Job* job = job_;
+      if (job == nullptr) continue;  // done without this thread
+      ++active_;
       state.unlock();
       job->work();
       state.lock();
-      if (--busy_ == 0) done_.notify_one();
+      if (--active_ == 0) done_.notify_one();
     }
   }
 
   std::mutex run_mutex_;  // held by the thread whose job the pool is running
-  std::mutex mutex_;      // guards what follows
+  std::mutex mutex_;      // held to change what follows; the atomics are watched without it
   std::condition_variable wake_, done_;
   Job* job_ = nullptr;
-  std::uint64_t generation_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
+  std::atomic<std::uint64_t> generation_ = 0;
+  std::atomic<int> active_ = 0;  // workers in the job
+  int sleeping_ = 0;
+  std::atomic<bool> stopping_ = false;
+  bool spins_ = true;
   std::atomic<int> threads_;
   std::vector<std::thread> workers_;
 };
