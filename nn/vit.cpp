@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/checkpoint.h"
 #include "nn/init.h"
 #include "nn/torch_state.h"
 
@@ -159,7 +160,10 @@ Tensor ViT::embed(const Tensor& images) {
 
 Tensor ViT::tokens(const Tensor& images) {
   Tensor x = embed(images);
-  for (const TransformerBlock& block : blocks) x = block(x);
+  for (const TransformerBlock& block : blocks) {
+    const auto run = [&block](const Tensors& in) { return block(in[0]); };
+    x = options.grad_checkpointing ? checkpoint(run, {x}) : block(x);
+  }
   return x;
 }
 

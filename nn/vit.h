@@ -42,6 +42,8 @@ struct ViTOptions {
   double layer_scale = 0;        ///< where LayerScale's factors start; 0: there are none
   double drop_path = 0;          ///< of the last block; the others' rises to it from 0 in equal steps
   TokenPool pool = TokenPool::token;
+  bool grad_checkpointing =
+      false;                 ///< blocks are computed once more in the backward, not kept (checkpoint.h)
   std::int64_t classes = 0;  ///< 0: no classifier, the result is the pooled feature
 };
 

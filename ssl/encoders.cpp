@@ -47,7 +47,8 @@ std::unique_ptr<Encoder> make_vit(std::int64_t channels, std::int64_t image_size
       .registers = s.integer("registers", 0, 0, 256),
       .layer_scale = s.real("layer_scale", 0, 0, 1),
       .drop_path = s.real("drop_path", 0, 0, 0.99),
-      .pool = token_pool_from_name(s.choice("pool", "token", {"token", "avg"}))};
+      .pool = token_pool_from_name(s.choice("pool", "token", {"token", "avg"})),
+      .grad_checkpointing = s.flag("grad_checkpointing", false)};
   try {
     return std::make_unique<ViT>(options);
   } catch (const Error& error) {

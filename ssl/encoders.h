@@ -41,6 +41,7 @@ std::vector<std::string> encoder_names();
 ///   pool                      token or avg
 ///   registers                 0
 ///   layer_scale, drop_path    0
+///   grad_checkpointing        false; true: blocks run once more in the backward, and take far less memory
 std::unique_ptr<Encoder> make_encoder(const std::string& arch, std::int64_t channels, std::int64_t image_size,
                                       Settings& settings);
 

@@ -9,6 +9,7 @@
 #include "nn/init.h"
 #include "nn/sgd.h"
 #include "nn/torch_state.h"
+#include "tensor/allocator.h"
 #include "tensor/random.h"
 
 namespace tsr::test {
@@ -223,6 +224,36 @@ TEST_CASE("paths are dropped more often the deeper the block, and only in traini
   ViT once({.image_size = 8, .patch = 4, .dim = 8, .depth = 1, .heads = 2, .drop_path = 0.5});
   CHECK(once.blocks[0].options.drop_path == 0);
   seed_layers(0);
+}
+
+TEST_CASE("a checkpointed network keeps less and has the same gradients, dropped paths included") {
+  const auto gradients = [](bool checkpointing, std::int64_t& kept) {
+    seed_init(9);
+    seed_layers(9);
+    ViTOptions options = kSmall;
+    options.depth = 4;
+    options.drop_path = 0.5;
+    options.grad_checkpointing = checkpointing;
+    ViT network(options);
+    const Tensor images = full({8, 16, 16, 3}, 0.5);
+    const std::int64_t before = allocator(Device::cpu).stats().live_bytes;
+    const Tensor features = network(images);
+    kept = allocator(Device::cpu).stats().live_bytes - before;
+    sum(features * features).backward();
+    TensorMap grads;
+    for (const NamedTensor& entry : named_parameters(network)) grads[entry.name] = entry.tensor.grad();
+    seed_layers(0);
+    return grads;
+  };
+  std::int64_t kept = 0, kept_checkpointed = 0;
+  const TensorMap plain = gradients(false, kept), checkpointed = gradients(true, kept_checkpointed);
+  CHECK(kept_checkpointed * 3 < kept);
+  REQUIRE(plain.size() == checkpointed.size());
+  for (const auto& [name, grad] : plain) {
+    INFO(name);
+    CHECK(largest(grad) > 0);
+    CHECK(largest(grad - checkpointed.at(name)) == 0);
+  }
 }
 
 TEST_CASE("attention maps of every block leave the network and the tape alone") {
