@@ -67,26 +67,36 @@ __global__ void warp_kernel(const float* x, float* y, std::int64_t n) {
 
 // ---- vectorised: four numbers an instruction ----
 
-__device__ float4 weights_of(float4 x, float maximum, float sum) {
-  return make_float4(expf(x.x - maximum) / sum, expf(x.y - maximum) / sum, expf(x.z - maximum) / sum,
-                     expf(x.w - maximum) / sum);
-}
 __device__ float largest_of(float4 x) { return fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)); }
 __device__ float sum_exp_of(float4 x, float maximum) {
   return expf(x.x - maximum) + expf(x.y - maximum) + expf(x.z - maximum) + expf(x.w - maximum);
 }
 
-/// Rows of `quads` times four numbers.
+/// The last pass, over a row of `quads` times four numbers.
+__device__ void write_weights(const float4* x, float4* y, std::int64_t quads, float maximum, float sum) {
+  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) {
+    const float4 four = x[i];
+    const float4 result = make_float4(expf(four.x - maximum) / sum, expf(four.y - maximum) / sum,
+                                      expf(four.z - maximum) / sum, expf(four.w - maximum) / sum);
+    y[i] = result;
+  }
+}
+
 __global__ void vectorised_kernel(const float4* x, float4* y, std::int64_t quads) {
   x += blockIdx.x * quads;
   y += blockIdx.x * quads;
   float own = -INFINITY;
-  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) own = fmaxf(own, largest_of(x[i]));
+  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) {
+    const float4 four = x[i];
+    own = fmaxf(own, largest_of(four));
+  }
   const float maximum = block_reduce(own, Max{});
   own = 0;
-  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) own += sum_exp_of(x[i], maximum);
-  const float sum = block_reduce(own, Sum{});
-  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) y[i] = weights_of(x[i], maximum, sum);
+  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) {
+    const float4 four = x[i];
+    own += sum_exp_of(four, maximum);
+  }
+  write_weights(x, y, quads, maximum, block_reduce(own, Sum{}));
 }
 
 // ---- online: maximum and sum in one pass ----
@@ -102,8 +112,7 @@ __global__ void online_kernel(const float4* x, float4* y, std::int64_t quads) {
   }
   const float maximum = block_reduce(own.top, Max{});
   own.raise(maximum);
-  const float sum = block_reduce(own.sum, Sum{});
-  for (std::int64_t i = threadIdx.x; i < quads; i += blockDim.x) y[i] = weights_of(x[i], maximum, sum);
+  write_weights(x, y, quads, maximum, block_reduce(own.sum, Sum{}));
 }
 
 // ---- launches ----
