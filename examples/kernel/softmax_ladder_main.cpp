@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "examples/kernel/softmax_ladder.h"
+#include "tensor/error.h"
 
 namespace {
 
@@ -28,9 +29,14 @@ void run_one_row() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "step") {
-    run_one_row();
-  } else {
-    print_errors();
+  try {
+    if (argc > 1 && std::string_view(argv[1]) == "step") {
+      run_one_row();
+    } else {
+      print_errors();
+    }
+  } catch (const Error& error) {
+    std::printf("%s\n", error.what());
+    return 1;
   }
 }
