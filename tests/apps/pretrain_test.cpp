@@ -90,7 +90,7 @@ TEST_CASE("a ViT trains with dropped paths, resumes, and is read back with all i
   CHECK(model.metadata.at("arch") == "vit_mini");
   CHECK(
       model.metadata.at("settings") ==
-      R"({"depth":"2","dim":"32","drop_path":"0.3","heads":"2","init":"timm","layer_scale":"0.1","patch":"4",)"
+      R"({"depth":"2","dim":"32","drop_path":"0.3","grad_checkpointing":"false","heads":"2","init":"timm","layer_scale":"0.1","patch":"4",)"
       R"("pool":"avg","positions":"sincos","prefix_positions":"false","registers":"1","stem":"conv"})");
   CHECK(model.tensors.at("pos_embed").shape() == Shape{1, 16, 32});
   const auto embedded = tessera(scratch.path(), {"embed", "--model", "a", "--data", "shapes", "--split",
