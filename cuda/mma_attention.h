@@ -357,7 +357,8 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
     cp_async_commit();
   };
   const typename Tiles::Own queries = Tiles::own_tile(shared, 0);
-  fill_tile<Tiles::kThreads>(queries, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
+  if (steps > 0)
+    fill_tile<Tiles::kThreads>(queries, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
   fill(0);
   QuerySoftmax softmax[Tiles::kM][2];
   typename Tiles::Sums sums;

@@ -80,9 +80,11 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
     cp_async_commit();
   };
   const typename Tiles::Own q = Tiles::own_tile(shared, 0), grad = Tiles::own_tile(shared, 1);
-  fill_tile<Tiles::kThreads>(q, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
-  fill_tile<Tiles::kThreads>(grad, queries.grad.head(tile.head), queries.grad.row_stride, tile.first, rules.n,
-                             rules.d);
+  if (steps > 0) {
+    fill_tile<Tiles::kThreads>(q, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
+    fill_tile<Tiles::kThreads>(grad, queries.grad.head(tile.head), queries.grad.row_stride, tile.first,
+                               rules.n, rules.d);
+  }
   fill(0);
   QueryConstants constants[2 * Tiles::kM];
   UNROLL
@@ -137,8 +139,10 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
     cp_async_commit();
   };
   const typename Tiles::Own k = Tiles::own_tile(shared, 0), v = Tiles::own_tile(shared, 1);
-  fill_tile<Tiles::kThreads>(k, x.k.head(tile.head), x.k.row_stride, tile.first, rules.m, rules.d);
-  fill_tile<Tiles::kThreads>(v, x.v.head(tile.head), x.v.row_stride, tile.first, rules.m, rules.d);
+  if (steps > 0) {
+    fill_tile<Tiles::kThreads>(k, x.k.head(tile.head), x.k.row_stride, tile.first, rules.m, rules.d);
+    fill_tile<Tiles::kThreads>(v, x.v.head(tile.head), x.v.row_stride, tile.first, rules.m, rules.d);
+  }
   fill(0);
   typename Tiles::Sums sums_k, sums_v;
   for (int step = 0; step < steps; ++step) {

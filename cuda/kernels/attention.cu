@@ -1,5 +1,6 @@
 // Fused attention on the CUDA cores: a block takes 64 queries of a head past all keys, 64 at a time, and
-// never stores a matrix of weights. 256 threads; a thread has 4 x 4 of the 64 x 64 scores in registers, its
+// never stores a matrix of weights. (In low precision, where heads allow it, that is for
+// cuda/mma_attention.h.) 256 threads; a thread has 4 x 4 of the 64 x 64 scores in registers, its
 // rows and columns 16 apart, so that the 16 threads of half a warp share four rows.
 //
 // The backward makes the weights again, in two kernels: one whose blocks own queries, one whose blocks own
