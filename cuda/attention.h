@@ -60,7 +60,7 @@ struct AttentionRules {
         key_mask(static_cast<const bool*>(mask.data)),
         mask_stride{mask.stride[0], mask.stride[1]},
         dropped_below(params.dropout * 0x1p32),
-        kept(static_cast<float>(1 / (1 - params.dropout))),
+        kept(params.dropout < 1 ? static_cast<float>(1 / (1 - params.dropout)) : 0.0f),
         seed(params.seed),
         draw(params.draw) {}
 
@@ -94,6 +94,20 @@ struct AttentionRules {
     return (word & 2 ? high : low) >= dropped_below ? kept
                                                     : 0.0f;  // an index would put the words into memory
   }
+};
+
+template <class T>
+struct AttentionOperands {
+  AttentionRules<T> rules;
+  HeadRows<const T> q, k, v;
+};
+
+/// What the backward knows of each query: the gradient of its y, what the forward left, and Σ grad·y.
+template <class T>
+struct AttentionQueries {
+  HeadRows<const T> grad;
+  MixedIn<T> top, log_sum;
+  const float* delta;
 };
 
 /// The rows of a batch's heads that a block has: `tile` of them, from `first` on.

@@ -8,6 +8,7 @@
 
 #include "cuda/gemm.h"
 #include "cuda/ptx.h"
+#include "cuda/swizzled_tile.h"
 
 namespace tsr::TSR_BACKEND {
 
@@ -29,27 +30,13 @@ inline constexpr int kMmaStages = 4;
 template <class T>
 inline constexpr int kStageDepth = 64 / sizeof(T);
 
-/// One stage of an operand in shared memory, in chunks of 16 bytes: [place][depth], or [depth][place] with
-/// `trans`. Chunks are permuted within a row, so that the eight rows of a matrix of ldmatrix, and of a store,
-/// lie in different banks.
+/// One stage of an operand in shared memory: [place][depth], or [depth][place] with `trans`.
 template <class T, int places, bool trans>
-struct StagedOperand {
-  static constexpr int kEach = 16 / sizeof(T);  ///< elements a chunk
-  static constexpr int kRows = trans ? kStageDepth<T> : places;
-  static constexpr int kChunks = (trans ? places : kStageDepth<T>) / kEach;  ///< a row
-  static constexpr int kBytes = kRows * kChunks * 16;
-
-  std::byte* bytes;
-
-  __device__ T* at(int row, int chunk) const {
-    const int lies_at =
-        chunk ^ (kChunks == 4 ? row / 2 % 4 : row % 8);  // four chunks: a row is half the banks
-    return reinterpret_cast<T*>(bytes + (row * kChunks + lies_at) * 16);
-  }
+struct StagedOperand : SwizzledTile<T, trans ? kStageDepth<T> : places, trans ? places : kStageDepth<T>> {
   /// What a lane points ldmatrix at for 16 places from `place`, of step `step` of the stage's depth.
   __device__ const T* source(const LaneSource& from, int place, int step) const {
-    return trans ? at(step * kMmaDepth<T> + from.row, place / kEach + from.half)
-                 : at(place + from.row, step * 2 + from.half);
+    return trans ? this->at(step * kMmaDepth<T> + from.row, place / (16 / sizeof(T)) + from.half)
+                 : this->at(place + from.row, step * 2 + from.half);
   }
 };
 
@@ -116,10 +103,6 @@ __device__ void multiply_stages(const StagedOperand<T, tile_m, trans_a>& stage_a
     mma(sums, a, b);
   }
 }
-template <class T>
-struct alignas(2 * sizeof(T)) Pair {
-  T first, second;
-};
 
 template <class Tile, class C>
 __device__ void store_sums(const GemmShape& shape, const GemmBlock<Tile::kM, Tile::kN>& block, const C& c,

@@ -41,6 +41,12 @@ __device__ inline BFloat16 narrow(float x) {
 }
 #endif
 
+/// Two neighbours that are stored at once.
+template <class T>
+struct alignas(2 * sizeof(T)) Pair {
+  T first, second;
+};
+
 template <class T>
 __device__ inline bool is_nan(T x) {
   if constexpr (std::is_floating_point_v<T>) {

@@ -15,7 +15,9 @@
 //       C += A · B, accumulated in float32; all m x n products of fragments.
 //   pack<T>(low, high)      two floats rounded to T in one register of a fragment, `low` first
 //   round_tf32(x)           x rounded to tf32, to the nearest and ties away from zero; mma just drops the
-//   bits cp_async<bytes>(shared, global, valid = bytes)
+//   bits
+//   exp2_flushed(x)         2^x within 2 ulp, 0 where that is below the smallest normal number
+//   cp_async<bytes>(shared, global, valid = bytes)
 //       Begins a copy of 4, 8 or 16 bytes, both addresses so aligned, without passing through registers. Only
 //       the first `valid` bytes are read; zeros stand for the others.
 //   cp_async_commit()       makes the copies since the last commit a group
@@ -133,6 +135,11 @@ __device__ __forceinline__ float round_tf32(float x) {
   unsigned bits;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return __uint_as_float(bits);
+}
+__device__ __forceinline__ float exp2_flushed(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 // ---- asynchronous copies ----

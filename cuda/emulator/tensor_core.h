@@ -3,6 +3,7 @@
 // layouts).
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "cuda/emulator/block.h"
@@ -110,5 +111,6 @@ inline float round_tf32(float x) {
   if ((bits & 0x7f800000u) == 0x7f800000u) return x;  // infinity and NaN
   return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
 }
+inline float exp2_flushed(float x) { return x < -126 ? 0.0f : std::exp2(x); }
 
 }  // namespace tsr::emu

@@ -1,13 +1,13 @@
 // Fused attention on the CUDA cores: a block takes 64 queries of a head past all keys, 64 at a time, and
-// never stores a matrix of weights. 256 threads; a thread has 4 x 4 of the 64 x 64 scores in registers, its
+// never stores a matrix of weights. (In low precision, where heads allow it, that is for
+// cuda/mma_attention.h.) 256 threads; a thread has 4 x 4 of the 64 x 64 scores in registers, its
 // rows and columns 16 apart, so that the 16 threads of half a warp share four rows.
 //
 // The backward makes the weights again, in two kernels: one whose blocks own queries, one whose blocks own
 // keys. That is one recomputation more than atomics would take, and the same bits every time. (Dao,
 // "FlashAttention-2", 2023.)
 
-#include "cuda/attention.h"
-#include "cuda/reduce.h"
+#include "cuda/mma_attention_backward.h"
 
 namespace tsr::TSR_BACKEND {
 namespace {
@@ -115,15 +115,9 @@ __device__ float row_reduce(float x, Combine combine) {
   return x;
 }
 
-template <class T>
-struct Operands {
-  AttentionRules<T> rules;
-  HeadRows<const T> q, k, v;
-};
-
 template <int columns, class T>
 __global__ void __launch_bounds__(kThreads, 1)
-    attention_kernel(Operands<T> x, HeadRows<T> y, MixedOut<T> top, MixedOut<T> log_sum) {
+    attention_kernel(AttentionOperands<T> x, HeadRows<T> y, MixedOut<T> top, MixedOut<T> log_sum) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.n, kTile);
@@ -188,21 +182,14 @@ __global__ void attention_delta_kernel(std::int64_t rows, std::int64_t n, std::i
   if (threadIdx.x % 32 == 0) delta[row] = sum;
 }
 
-/// What the backward knows of each query.
-template <class T>
-struct BackwardRows {
-  HeadRows<const T> grad;
-  MixedIn<T> top, log_sum;
-  const float* delta;
-};
-
 /// A block's weights, kept·w, and the gradients of its scores, w·(kept·grad·v - delta).
 template <class T>
 struct WeightGradients {
   float kept[kEach][kEach], grad[kEach][kEach];
 
-  __device__ WeightGradients(const Tiles& tiles, const Operands<T>& x, const BackwardRows<T>& rows,
-                             std::int64_t head, std::int64_t first_query, std::int64_t first_key) {
+  __device__ WeightGradients(const Tiles& tiles, const AttentionOperands<T>& x,
+                             const AttentionQueries<T>& rows, std::int64_t head, std::int64_t first_query,
+                             std::int64_t first_key) {
     const AttentionRules<T>& rules = x.rules;
     const RowsOf<T> q(x.q, head, rules.n), k(x.k, head, rules.m), v(x.v, head, rules.m),
         g(rows.grad, head, rules.n);
@@ -245,7 +232,8 @@ __device__ void store_rows(const HeadRows<T>& to, std::int64_t head, std::int64_
 /// grad_q, and grad_bias where it is wanted.
 template <int columns, class T>
 __global__ void __launch_bounds__(kThreads, 1)
-    attention_bwd_queries_kernel(Operands<T> x, BackwardRows<T> rows, HeadRows<T> grad_q, T* grad_bias) {
+    attention_bwd_queries_kernel(AttentionOperands<T> x, AttentionQueries<T> rows, HeadRows<T> grad_q,
+                                 T* grad_bias) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.n, kTile);
@@ -274,7 +262,8 @@ __global__ void __launch_bounds__(kThreads, 1)
 /// grad_k and grad_v.
 template <int columns, class T>
 __global__ void __launch_bounds__(kThreads, 1)
-    attention_bwd_keys_kernel(Operands<T> x, BackwardRows<T> rows, HeadRows<T> grad_k, HeadRows<T> grad_v) {
+    attention_bwd_keys_kernel(AttentionOperands<T> x, AttentionQueries<T> rows, HeadRows<T> grad_k,
+                              HeadRows<T> grad_v) {
   ATTENTION_TILES(tiles);
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.m, kTile);
@@ -306,8 +295,12 @@ void with_columns(std::int64_t d, const F& f) {
 template <class T>
 void attention_forward(Context&, View q, View k, View v, View bias, View key_mask, View y, View top,
                        View log_sum, const AttentionParams& params) {
-  const Operands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
-                      HeadRows<const T>(k), HeadRows<const T>(v)};
+  const AttentionOperands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
+                               HeadRows<const T>(k), HeadRows<const T>(v)};
+  if constexpr (sizeof(T) == 2) {
+    if (fits_mma_attention(q, k, v, y))
+      return launch_mma_attention(x, HeadRows<T>(y), MixedOut<T>(top), MixedOut<T>(log_sum));
+  }
   const unsigned blocks = HeadTile::blocks(x.rules.all_heads, x.rules.n, kTile);
   if (blocks == 0) return;
   with_columns(x.rules.d, [&](auto columns) {
@@ -320,8 +313,8 @@ template <class T>
 void attention_backward(Context& context, View grad, View q, View k, View v, View bias, View key_mask, View y,
                         View top, View log_sum, View grad_q, View grad_k, View grad_v, View grad_bias,
                         const AttentionParams& params) {
-  const Operands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
-                      HeadRows<const T>(k), HeadRows<const T>(v)};
+  const AttentionOperands<T> x{AttentionRules<T>(q, k, bias, key_mask, params), HeadRows<const T>(q),
+                               HeadRows<const T>(k), HeadRows<const T>(v)};
   const AttentionRules<T>& rules = x.rules;
   const std::int64_t count = rules.all_heads * rules.n;
   auto* delta = context.workspace_of<float>(static_cast<std::size_t>(count));
@@ -329,7 +322,12 @@ void attention_backward(Context& context, View grad, View q, View k, View v, Vie
     launch<attention_delta_kernel<T>>({.grid = {static_cast<unsigned>((count + 7) / 8)}, .block = {256}},
                                       current_stream(), count, rules.n, rules.d, HeadRows<const T>(grad),
                                       HeadRows<const T>(y), delta);
-  const BackwardRows<T> rows{HeadRows<const T>(grad), MixedIn<T>(top), MixedIn<T>(log_sum), delta};
+  const AttentionQueries<T> rows{HeadRows<const T>(grad), MixedIn<T>(top), MixedIn<T>(log_sum), delta};
+  if constexpr (sizeof(T) == 2) {
+    if (fits_mma_attention(grad, q, k, v, grad_q, grad_k, grad_v))
+      return launch_mma_attention_backward(x, rows, HeadRows<T>(grad_q), HeadRows<T>(grad_k),
+                                           HeadRows<T>(grad_v), static_cast<T*>(grad_bias.data));
+  }
   const unsigned queries = HeadTile::blocks(rules.all_heads, rules.n, kTile),
                  keys = HeadTile::blocks(rules.all_heads, rules.m, kTile);
   with_columns(rules.d, [&](auto columns) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <doctest/doctest.h>
+#include <map>
 
 #include "autograd/ops.h"
 #include "tensor/allocator.h"
@@ -120,7 +121,8 @@ std::vector<Variant> plain() {
   std::vector<Variant> variants = shapes(nothing);
   for (Variant& each : std::vector<Variant>{
            sized_variant({0, 2, 3, 3, 4}, true), sized_variant({1, 2, 0, 3, 4}, true),
-           sized_variant({1, 2, 3, 0, 4}, true),
+           sized_variant({1, 2, 3, 0, 4}, true), sized_variant({1, 2, 0, 3, 8}, true),
+           sized_variant({1, 2, 3, 0, 8}, true),
            sized_variant({2, 2, 5, 6, 4}, true, Values::normal, {}, true),
            sized_variant({1, 2, 65, 67, 20}, false, Values::normal, {}, true),
            sized_variant({1, 1, 7, 7, 8}, false, Values::huge),
@@ -172,7 +174,8 @@ Tensors drawn(const AttentionSizes& s, DType dtype, std::uint64_t seed = 1) {
 /// The same by ops that keep every weight, in the operands' dtype.
 Tensor composed_attention(const Tensors& in, const AttentionOptions& options) {
   const std::int64_t n = in[0].size(2), m = in[1].size(2);
-  Tensor scores = matmul(in[0], transpose(in[1])) / std::sqrt(static_cast<double>(in[0].size(3)));
+  Tensor scores = matmul(in[0], transpose(in[1])) *
+                  options.scale.value_or(1 / std::sqrt(static_cast<double>(in[0].size(3))));
   if (options.bias.defined()) scores = scores + options.bias;
   if (options.key_mask.defined())
     scores = masked_fill(scores, logical_not(reshape(options.key_mask, {in[0].size(0), 1, 1, m})), -INFINITY);
@@ -183,22 +186,33 @@ Tensor composed_attention(const Tensors& in, const AttentionOptions& options) {
   return matmul(weights, in[2]);
 }
 
+/// Values and gradients (that of a bias, too) in a dtype on a device against the composed ops' in float64.
 void check_against_composed(const AttentionSizes& sizes,
-                            const std::function<AttentionOptions(DType)>& options, double tolerance) {
-  const Tensors values = drawn(sizes, float32);
+                            const std::function<AttentionOptions(DType)>& options, double tolerance,
+                            DType dtype = float32, Device device = Device::cpu) {
+  const Tensors values = drawn(sizes, dtype);
   Tensors ours, theirs;
-  for (const Tensor& x : values) {
-    ours.push_back(x.detach().requires_grad_());
-    theirs.push_back(x.to(float64).requires_grad_());
+  for (std::size_t i = 0; i < 3; ++i) {
+    ours.push_back(values[i].to(device).requires_grad_());
+    theirs.push_back(values[i].to(float64).requires_grad_());
   }
-  const Tensor y = attention(ours[0], ours[1], ours[2], options(float32)),
-               expected = composed_attention(theirs, options(float64));
-  CHECK(largest(y.detach().to(float64) - expected.detach()) < tolerance);
-  const Tensors grads = grad(y, {ours[0], ours[1], ours[2]}, values[3]),
-                exact = grad(expected, {theirs[0], theirs[1], theirs[2]}, values[3].to(float64));
-  for (std::size_t i = 0; i < 3; ++i)
-    CHECK_MESSAGE(largest(grads[i].to(float64) - exact[i]) < tolerance * std::max(1.0, largest(exact[i])),
-                  "gradient ", i, " at n = ", sizes.n, ", m = ", sizes.m, ", d = ", sizes.d);
+  AttentionOptions given = options(dtype), exactly = options(float64);
+  if (given.key_mask.defined()) given.key_mask = given.key_mask.to(device);
+  if (given.bias.defined()) {
+    ours.push_back(given.bias = given.bias.to(device).clone().requires_grad_());
+    theirs.push_back(exactly.bias = exactly.bias.clone().requires_grad_());
+  }
+  const Tensor y = attention(ours[0], ours[1], ours[2], given),
+               expected = composed_attention(theirs, exactly);
+  const auto error = [](const Tensor& x, const Tensor& exact) {
+    return largest(x.detach().to(Device::cpu).to(float64) - exact.detach());
+  };
+  CHECK_MESSAGE(error(y, expected) < tolerance, "y at n = ", sizes.n, ", m = ", sizes.m, ", d = ", sizes.d);
+  const Tensors grads = grad(y, ours, values[3].to(device)),
+                exact = grad(expected, theirs, values[3].to(float64));
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    CHECK_MESSAGE(error(grads[i], exact[i]) < tolerance * std::max(1.0, largest(exact[i])), "gradient ", i,
+                  " at n = ", sizes.n, ", m = ", sizes.m, ", d = ", sizes.d);
 }
 
 TEST_CASE("gradients of long sequences are those of the composed ops") {
@@ -230,6 +244,85 @@ TEST_CASE("dropout of the weights is dropout's, and the backward meets the same 
     };
     check_against_composed({2, 3, 61, 131, 16}, options, 1e-5);
     CHECK(generators[0].draw() == 1);
+  }
+}
+
+// Heads of whole chunks of 16 bytes in low precision: cuda/mma_attention.h. What it rounds to its dtype are
+// weights of at most 1 and results.
+void check_on_tensor_cores(const AttentionSizes& sizes,
+                           const std::function<AttentionOptions(DType)>& options) {
+  check_against_composed(sizes, options, 0x1p-6, bfloat16, Device::emu);
+  check_against_composed(sizes, options, 0x1p-9, float16, Device::emu);
+}
+
+TEST_CASE("attention on tensor cores on emu: tiles, heads and their edges") {
+  const auto plain = [](DType) { return AttentionOptions{}; };
+  for (const AttentionSizes& sizes : std::initializer_list<AttentionSizes>{{2, 2, 64, 64, 32},
+                                                                           {1, 1, 1, 1, 8},
+                                                                           {1, 2, 130, 70, 16},
+                                                                           {1, 1, 70, 200, 40},
+                                                                           {1, 2, 197, 197, 64},
+                                                                           {1, 1, 65, 129, 72},
+                                                                           {1, 1, 80, 65, 96},
+                                                                           {1, 1, 65, 100, 128}})
+    check_on_tensor_cores(sizes, plain);
+}
+
+TEST_CASE("attention on tensor cores on emu: what queries see") {
+  Generator generator(3);
+  const Tensor tokens = uniform({2, 150}, generator), mask = lt(tokens, scalar_like(0.5, tokens)),
+               bias = normal({2, 140, 150}, generator, 0, 1, bfloat16);
+  for (const std::int64_t d : {32, 64, 128}) {
+    check_on_tensor_cores({1, 2, 140, 150, d}, [](DType) { return AttentionOptions{.causal = true}; });
+    check_on_tensor_cores({2, 1, 67, 150, d}, [&](DType) { return AttentionOptions{.key_mask = mask}; });
+    check_on_tensor_cores({1, 2, 140, 150, d},
+                          [&](DType dtype) { return AttentionOptions{.bias = bias.to(dtype)}; });
+    check_on_tensor_cores({2, 2, 140, 150, d}, [&](DType dtype) {
+      return AttentionOptions{.scale = -0.2, .causal = true, .bias = bias.to(dtype), .key_mask = mask};
+    });
+  }
+}
+
+TEST_CASE("attention on tensor cores on emu: dropout is dropout's, and replayed") {
+  for (const std::int64_t d : {16, 64, 128}) {
+    std::map<DType, Generator> generators;
+    for (const DType dtype : {bfloat16, float16}) {
+      generators.clear();
+      check_against_composed(
+          {2, 1, 61, 131, d},
+          [&](DType x) {
+            Generator& own = generators.try_emplace(x, 9).first->second;
+            return AttentionOptions{.dropout = 0.3, .generator = &own};
+          },
+          dtype == bfloat16 ? 0x1p-5 : 0x1p-8, dtype, Device::emu);
+    }
+  }
+}
+
+TEST_CASE("attention on tensor cores on emu: a query that sees nothing") {
+  for (const DType dtype : {bfloat16, float16}) {
+    const Tensors in = drawn({1, 2, 200, 60, 16}, dtype);  // the first 140 queries see no key
+    Tensors leaves, seeing;
+    for (std::size_t i = 0; i < 3; ++i) {
+      leaves.push_back(in[i].to(Device::emu).requires_grad_());
+      seeing.push_back((i == 0 ? slice(in[i], 2, 140, 200) : in[i]).to(float64).requires_grad_());
+    }
+    const AttentionResult result =
+        attention_with_log_sum_exp(leaves[0], leaves[1], leaves[2], {.causal = true});
+    const Tensor y = result.y.detach().to(Device::cpu), sums = result.log_sum_exp.to(Device::cpu);
+    CHECK(largest(slice(y, 2, 0, 140)) == 0);
+    CHECK(max(slice(sums, 2, 0, 140)).item() == -INFINITY);
+    const AttentionResult exact =
+        attention_with_log_sum_exp(seeing[0], seeing[1], seeing[2], {.causal = true});
+    CHECK(largest(slice(sums, 2, 140, 200).to(float64) - exact.log_sum_exp) < 1e-5);
+    const Tensors grads = grad(result.y, leaves, in[3].to(Device::emu)),
+                  expected = grad(exact.y, seeing, slice(in[3], 2, 140, 200).to(float64));
+    const Tensor grad_q = grads[0].to(Device::cpu).to(float64);
+    CHECK(largest(slice(grad_q, 2, 0, 140)) == 0);
+    const double tolerance = dtype == bfloat16 ? 0x1p-6 : 0x1p-9;
+    CHECK(largest(slice(grad_q, 2, 140, 200) - expected[0]) < tolerance * largest(expected[0]));
+    for (std::size_t i = 1; i < 3; ++i)
+      CHECK(largest(grads[i].to(Device::cpu).to(float64) - expected[i]) < tolerance * largest(expected[i]));
   }
 }
 

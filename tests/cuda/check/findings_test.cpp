@@ -43,7 +43,7 @@ TEST_CASE("device memory that the host touches is told with the host's line") {
   CHECK(check::take_host_accesses().empty());
 }
 
-struct Pair {
+struct KernelPair {
   const char* kernel;
   std::string (*run_broken)(const LaunchShape&, int*);
   std::string (*run_correct)(const LaunchShape&, int*);
@@ -58,7 +58,7 @@ std::string run(const LaunchShape& shape, int* x) {
 #define PAIR(kernel) #kernel, &run < &broken::kernel < true>>, &run < &broken::kernel < false>>
 
 // clang-format off
-const Pair kPairs[] = {
+const KernelPair kPairs[] = {
     {PAIR(barrier_in_a_branch), {{1}, {64}},
      "block (0, 0, 0), thread (50, 0, 0), tests/cuda/check/broken_kernels.h:18: __syncthreads: this thread returned while 50 wait there"},
     {PAIR(barriers_apart), {{1}, {64}},
@@ -131,7 +131,7 @@ const Pair kPairs[] = {
 // clang-format on
 
 TEST_CASE("broken kernels are told, their twins are clean") {
-  for (const Pair& pair : kPairs) {
+  for (const KernelPair& pair : kPairs) {
     const DeviceBytes x(256);
     const std::string expected = text("emu: emu::broken::", pair.kernel, "<true>, ", pair.finding);
     const std::string found = pair.run_broken(pair.shape, x.as<int>());
