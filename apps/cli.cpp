@@ -112,8 +112,8 @@ CLI::Option* add_option(CLI::App& app, const std::string& name, const Command::T
 
 }  // namespace
 
-void Command::option(const std::string& name, Target target, const std::string& type, const std::string& help,
-                     Rules rules) {
+void Command::option(const std::string& name, const Target& target, const std::string& type,
+                     const std::string& help, Rules rules) {
   CLI::Option* option = add_option(*app_, name, target, help);
   option->type_name(type);
   if (rules.required) option->required();

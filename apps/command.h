@@ -30,7 +30,7 @@ class Command {
   explicit Command(CLI::App& app) : app_(&app) {}
 
   /// An option (--name) or argument (NAME); `type` is what the help calls its value.
-  void option(const std::string& name, Target target, const std::string& type, const std::string& help,
+  void option(const std::string& name, const Target& target, const std::string& type, const std::string& help,
               Rules rules = {.required = false, .several_in_a_row = false});
   /// An option without a value.
   void flag(const std::string& name, bool& target, const std::string& help);
