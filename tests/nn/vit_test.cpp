@@ -249,10 +249,10 @@ TEST_CASE("a checkpointed network keeps less and has the same gradients, dropped
   const TensorMap plain = gradients(false, kept), checkpointed = gradients(true, kept_checkpointed);
   CHECK(kept_checkpointed * 3 < kept);
   REQUIRE(plain.size() == checkpointed.size());
-  for (const auto& [name, grad] : plain) {
-    INFO(name);
-    CHECK(largest(grad) > 0);
-    CHECK(largest(grad - checkpointed.at(name)) == 0);
+  for (const auto& entry : plain) {
+    INFO(entry.first);
+    CHECK(largest(entry.second) > 0);
+    CHECK(largest(entry.second - checkpointed.at(entry.first)) == 0);
   }
 }
 
