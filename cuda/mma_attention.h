@@ -65,10 +65,10 @@ struct AttentionTiles {
   static __device__ int lane_column() { return FragmentC::col(lane(), 0); }
 };
 
-/// Begins to fill a tile with a head's rows `first` … before `end`: zeros beyond, and beyond column d.
+/// Begins to fill a tile with rows `first` … before `end` of head `index`: zeros beyond, and beyond column d.
 template <int threads, class T, int rows, int columns>
-__device__ void fill_tile(const SwizzledTile<T, rows, columns>& tile, const T* head, std::int64_t stride,
-                          std::int64_t first, std::int64_t end, std::int64_t d) {
+__device__ void fill_tile(const SwizzledTile<T, rows, columns>& tile, const HeadRows<const T>& matrix,
+                          std::int64_t index, std::int64_t first, std::int64_t end, std::int64_t d) {
   using Tile = SwizzledTile<T, rows, columns>;
   // Eight threads that follow each other, which store at once, have chunks of one row, or of two neighbours.
   constexpr int kGroup = Tile::kChunks % 8 == 0 ? 8 : 4, kRowsATurn = threads / kGroup;
@@ -76,15 +76,24 @@ __device__ void fill_tile(const SwizzledTile<T, rows, columns>& tile, const T* h
   const int inside_rows = end - first < rows ? static_cast<int>(end - first) : rows;
   const int inside_chunks = static_cast<int>(d) / Tile::kEach;
   const int row = static_cast<int>(threadIdx.x) / kGroup, chunk = static_cast<int>(threadIdx.x) % kGroup;
-  const T* from = head + (first + row) * stride + chunk * Tile::kEach;
+  const T* const head = matrix.head(index);
+  const T* from = head + (first + row) * matrix.row_stride + chunk * Tile::kEach;
   UNROLL
-  for (int r = 0; r < rows; r += kRowsATurn, from += kRowsATurn * stride) {
+  for (int r = 0; r < rows; r += kRowsATurn, from += kRowsATurn * matrix.row_stride) {
     UNROLL
     for (int c = 0; c < Tile::kChunks; c += kGroup) {
       const bool inside = r + row < inside_rows && c + chunk < inside_chunks;
       cp_async<16>(tile.at(r + row, c + chunk), inside ? from + c * Tile::kEach : head, inside ? 16 : 0);
     }
   }
+}
+
+/// Begins to fill a step's tiles with the same rows of two matrices.
+template <class Tiles, class T>
+__device__ void fill_step(std::byte* shared, int step, const HeadRows<const T>& a, const HeadRows<const T>& b,
+                          std::int64_t index, std::int64_t first, std::int64_t end, std::int64_t d) {
+  fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 0, step), a, index, first, end, d);
+  fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 1, step), b, index, first, end, d);
 }
 
 /// scores = the warp's own rows · the other rowsᵀ. (Fragments of the own rows are read again for every tile:
@@ -347,18 +356,13 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
   const auto steps =
       static_cast<int>((rules.keys_before(tile.first + Tiles::kOwn) + Tiles::kOther - 1) / Tiles::kOther);
   const auto fill = [&](int step) {
-    if (step < steps) {
-      const std::int64_t key = std::int64_t{step} * Tiles::kOther;
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 0, step), x.k.head(tile.head), x.k.row_stride, key,
-                                 rules.m, rules.d);
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 1, step), x.v.head(tile.head), x.v.row_stride, key,
-                                 rules.m, rules.d);
-    }
+    if (step < steps)
+      fill_step<Tiles>(shared, step, x.k, x.v, tile.head, std::int64_t{step} * Tiles::kOther, rules.m,
+                       rules.d);
     cp_async_commit();
   };
   const typename Tiles::Own queries = Tiles::own_tile(shared, 0);
-  if (steps > 0)
-    fill_tile<Tiles::kThreads>(queries, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
+  if (steps > 0) fill_tile<Tiles::kThreads>(queries, x.q, tile.head, tile.first, rules.n, rules.d);
   fill(0);
   QuerySoftmax softmax[Tiles::kM][2];
   typename Tiles::Sums sums;

@@ -70,20 +70,15 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
   const std::int64_t end = grad_bias != nullptr ? rules.m : rules.keys_before(tile.first + Tiles::kOwn);
   const auto steps = static_cast<int>((end + Tiles::kOther - 1) / Tiles::kOther);
   const auto fill = [&](int step) {
-    if (step < steps) {
-      const std::int64_t key = std::int64_t{step} * Tiles::kOther;
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 0, step), x.k.head(tile.head), x.k.row_stride, key,
-                                 rules.m, rules.d);
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 1, step), x.v.head(tile.head), x.v.row_stride, key,
-                                 rules.m, rules.d);
-    }
+    if (step < steps)
+      fill_step<Tiles>(shared, step, x.k, x.v, tile.head, std::int64_t{step} * Tiles::kOther, rules.m,
+                       rules.d);
     cp_async_commit();
   };
   const typename Tiles::Own q = Tiles::own_tile(shared, 0), grad = Tiles::own_tile(shared, 1);
   if (steps > 0) {
-    fill_tile<Tiles::kThreads>(q, x.q.head(tile.head), x.q.row_stride, tile.first, rules.n, rules.d);
-    fill_tile<Tiles::kThreads>(grad, queries.grad.head(tile.head), queries.grad.row_stride, tile.first,
-                               rules.n, rules.d);
+    fill_tile<Tiles::kThreads>(q, x.q, tile.head, tile.first, rules.n, rules.d);
+    fill_tile<Tiles::kThreads>(grad, queries.grad, tile.head, tile.first, rules.n, rules.d);
   }
   fill(0);
   QueryConstants constants[2 * Tiles::kM];
@@ -128,10 +123,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
   const auto fill = [&](int step) {
     if (step < steps) {
       const std::int64_t query = first + std::int64_t{step} * Tiles::kOther;
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 0, step), x.q.head(tile.head), x.q.row_stride,
-                                 query, rules.n, rules.d);
-      fill_tile<Tiles::kThreads>(Tiles::other_tile(shared, 1, step), queries.grad.head(tile.head),
-                                 queries.grad.row_stride, query, rules.n, rules.d);
+      fill_step<Tiles>(shared, step, x.q, queries.grad, tile.head, query, rules.n, rules.d);
       if (const int i = static_cast<int>(threadIdx.x); i < Tiles::kOther)
         constants[step % 2][i] =
             QueryConstants::of(queries, tile.head * rules.n + query + i, query + i < rules.n);
@@ -140,8 +132,8 @@ __global__ void __launch_bounds__(Tiles::kThreads, 2)
   };
   const typename Tiles::Own k = Tiles::own_tile(shared, 0), v = Tiles::own_tile(shared, 1);
   if (steps > 0) {
-    fill_tile<Tiles::kThreads>(k, x.k.head(tile.head), x.k.row_stride, tile.first, rules.m, rules.d);
-    fill_tile<Tiles::kThreads>(v, x.v.head(tile.head), x.v.row_stride, tile.first, rules.m, rules.d);
+    fill_tile<Tiles::kThreads>(k, x.k, tile.head, tile.first, rules.m, rules.d);
+    fill_tile<Tiles::kThreads>(v, x.v, tile.head, tile.first, rules.m, rules.d);
   }
   fill(0);
   typename Tiles::Sums sums_k, sums_v;
