@@ -32,10 +32,6 @@ Tensor convolved(X x, P p) {
 
 }  // namespace
 
-Shape Parameters::to_shape(const nlohmann::json& sizes) {
-  return Shape(std::span<const std::int64_t>(sizes.get<std::vector<std::int64_t>>()));
-}
-
 Tensor Parameters::to_indices(const nlohmann::json& list) {
   const auto values = list.get<std::vector<std::int64_t>>();
   return from_values(values, {static_cast<std::int64_t>(values.size())});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tensor/tensor.h"
+#include "tests/golden/golden.h"
 
 namespace tsr::test {
 
@@ -19,7 +20,7 @@ class Parameters {
   std::int64_t integer(const char* name) const { return step_.at(name).get<std::int64_t>(); }
   double number(const char* name) const { return step_.at(name).get<double>(); }
   bool flag(const char* name) const { return step_.at(name).get<bool>(); }
-  Shape shape(const char* name) const { return to_shape(step_.at(name)); }
+  Shape shape(const char* name) const { return shape_of(step_.at(name)); }
   /// A list of integers as an int64 tensor: flat, or of the shape given.
   Tensor indices(const char* name) const { return to_indices(step_.at(name)); }
   Tensor indices(const char* name, const Shape& shape) const;
@@ -30,8 +31,6 @@ class Parameters {
   Tensor indices(const char* name, std::size_t i) const { return to_indices(step_.at(name).at(i)); }
 
   std::vector<std::pair<std::int64_t, std::int64_t>> pairs(const char* name) const { return step_.at(name); }
-
-  static Shape to_shape(const nlohmann::json& sizes);
 
  private:
   static Tensor to_indices(const nlohmann::json& list);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "tests/autograd/tape_helpers.h"
+#include "tests/golden/golden.h"
 #include "tests/golden/unit.h"
 
 namespace tsr::test {
@@ -67,7 +68,7 @@ void check(const std::string& what, const Tensors& found, const json& reference)
 Tensors interpret(const json& expression, const std::string& name, std::vector<std::size_t>& outputs) {
   Tensors all;
   for (std::size_t j = 0; j < expression.at("leaves").size(); ++j) {
-    all.push_back(filled(text(name, '/', j), Parameters::to_shape(expression["leaves"][j]), 1.5, 0));
+    all.push_back(filled(text(name, '/', j), shape_of(expression["leaves"][j]), 1.5, 0));
     all.back().requires_grad_();
   }
   std::set<std::size_t> used;

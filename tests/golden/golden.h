@@ -4,9 +4,12 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "tensor/error.h"
+#include "tensor/shape.h"
 
 namespace tsr::test {
 
@@ -18,6 +21,11 @@ inline const nlohmann::json& read_golden(const std::string& file) {
   std::ifstream in(TESSERA_SOURCE_DIR "/tests/golden/" + file);
   TSR_CHECK(in, "tests/golden/", file, ": can't be read");
   return read[file] = nlohmann::json::parse(in);
+}
+
+/// A list of sizes.
+inline Shape shape_of(const nlohmann::json& sizes) {
+  return Shape(std::span<const std::int64_t>(sizes.get<std::vector<std::int64_t>>()));
 }
 
 }  // namespace tsr::test

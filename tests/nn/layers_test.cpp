@@ -5,18 +5,9 @@
 #include <doctest/doctest.h>
 
 #include "nn/torch_state.h"
-#include "tensor/random.h"
+#include "tests/nn/draw.h"
 
 namespace tsr::test {
-namespace {
-
-Tensor draw_images(const Shape& shape) {
-  Generator generator(7);
-  return normal(shape, generator);
-}
-
-}  // namespace
-
 TEST_CASE("a convolution takes its options by axis, and groups") {
   Conv2d layer({.in = 4,
                 .out = 6,
@@ -26,7 +17,7 @@ TEST_CASE("a convolution takes its options by axis, and groups") {
                 .dilation = {1, 2},
                 .groups = 2});
   CHECK(layer.weight.tensor().shape() == Shape{6, 3, 2, 2});
-  const Tensor x = draw_images({2, 7, 6, 4});
+  const Tensor x = draw({2, 7, 6, 4});
   const Tensor y = layer(x);
   CHECK(y.shape() == Shape{2, 4, 4, 6});
   const Tensor same =
@@ -38,7 +29,7 @@ TEST_CASE("a transposed convolution undoes a convolution's shape and has PyTorch
   Conv2d down({.in = 4, .out = 6, .kernel = 3, .stride = 2, .padding = 1});
   ConvTranspose2d up(
       {.in = 6, .out = 4, .kernel = 3, .stride = 2, .padding = 1, .output_padding = {0, 1}, .groups = 2});
-  const Tensor x = draw_images({2, 7, 8, 4});
+  const Tensor x = draw({2, 7, 8, 4});
   CHECK(up(down(x)).shape() == x.shape());
   CHECK(up.weight.tensor().shape() == Shape{6, 3, 3, 2});
   const TensorMap outside = torch_state_dict(up);

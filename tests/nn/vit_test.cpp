@@ -10,17 +10,12 @@
 #include "nn/sgd.h"
 #include "nn/torch_state.h"
 #include "tensor/allocator.h"
-#include "tensor/random.h"
+#include "tests/nn/draw.h"
 
 namespace tsr::test {
 namespace {
 
 const ViTOptions kSmall{.image_size = 16, .patch = 4, .dim = 32, .depth = 2, .heads = 4};
-
-Tensor draw(const Shape& shape, DType dtype = float32) {
-  Generator generator(7);
-  return normal(shape, generator, 0, 1, dtype);
-}
 
 double largest(const Tensor& x) { return max(abs(x)).to(float64).item(); }
 

@@ -5,17 +5,13 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/ops/op_case.h"
+#include "tests/ops/philox_words.h"
 
 namespace tsr::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 0x123456789abcdef0u, kDraw = 0x1122334455u;
-
 bool kept(std::int64_t i, double p) {
-  const auto words = philox({static_cast<std::uint32_t>(i / 4), 0, static_cast<std::uint32_t>(kDraw),
-                             static_cast<std::uint32_t>(kDraw >> 32)},
-                            {static_cast<std::uint32_t>(kSeed), static_cast<std::uint32_t>(kSeed >> 32)});
-  return words[static_cast<std::size_t>(i % 4)] >= p * 4294967296.0;
+  return words_of(i)[static_cast<std::size_t>(i % 4)] >= p * 4294967296.0;
 }
 
 /// x where what it belongs to stays, `size` elements going together.

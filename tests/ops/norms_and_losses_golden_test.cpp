@@ -16,12 +16,6 @@ namespace {
 using nlohmann::json;
 using Call = std::function<Tensor(const Tensors&, const json&)>;
 
-Shape shape_of(const json& sizes) {
-  Shape shape;
-  for (const json& size : sizes) shape.push_back(size.get<std::int64_t>());
-  return shape;
-}
-
 Tensor labels(const Shape& shape, std::int64_t classes) {
   Tensor y = empty(shape, int64);
   for (std::int64_t i = 0; i < y.numel(); ++i) y.data<std::int64_t>()[i] = (3 * i + 1) % classes;

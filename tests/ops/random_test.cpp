@@ -5,18 +5,10 @@
 #include <numbers>
 
 #include "tests/ops/op_case.h"
+#include "tests/ops/philox_words.h"
 
 namespace tsr::test {
 namespace {
-
-constexpr std::uint64_t kRandomSeed = 0x123456789abcdef0u, kRandomDraw = 0x1122334455u;
-
-/// The four words that element i shares with its neighbours.
-std::array<std::uint32_t, 4> words_of(std::int64_t i) {
-  return philox({static_cast<std::uint32_t>(i / 4), 0, static_cast<std::uint32_t>(kRandomDraw),
-                 static_cast<std::uint32_t>(kRandomDraw >> 32)},
-                {static_cast<std::uint32_t>(kRandomSeed), static_cast<std::uint32_t>(kRandomSeed >> 32)});
-}
 
 double uniform_at(std::int64_t i) { return -2 + 5 * std::ldexp(words_of(i)[i % 4] >> 8, -24); }
 
@@ -41,7 +33,7 @@ const bool random_cases[] = {
               .kernels = {"uniform_fwd"},
               .call =
                   [](const Tensors& x) {
-                    Generator generator(kRandomSeed, kRandomDraw);
+                    Generator generator(kSeed, kDraw);
                     return uniform(x[0].shape(), generator, -2, 3, x[0].dtype());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], uniform_at); },
@@ -52,7 +44,7 @@ const bool random_cases[] = {
               .kernels = {"normal_fwd"},
               .call =
                   [](const Tensors& x) {
-                    Generator generator(kRandomSeed, kRandomDraw);
+                    Generator generator(kSeed, kDraw);
                     return normal(x[0].shape(), generator, 3, 0.5, x[0].dtype());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], normal_at); },

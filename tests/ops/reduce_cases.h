@@ -54,6 +54,13 @@ inline double average(const std::vector<double>& values) {
   return total(values) / static_cast<double>(values.size());
 }
 
+inline double log_sum_exp(const std::vector<double>& values) {
+  const double top = largest(values);
+  double result = 0;
+  for (double value : values) result += std::exp(value - top);
+  return top + std::log(result);
+}
+
 using AxesReduction = std::function<Tensor(const Tensor&, const Shape&, bool)>;
 
 /// One case for a choice of axes: every choice meets dense, permuted, huge and equal inputs of rank 3.

@@ -4,18 +4,12 @@
 
 #include "autograd/ops.h"
 #include "tests/ops/op_case.h"
+#include "tests/ops/reduce_cases.h"
 
 namespace tsr::test {
 namespace {
 
 using Row = std::vector<double>;
-
-double log_sum_exp(const Row& x) {
-  double top = -INFINITY, total = 0;
-  for (double value : x) top = std::max(top, value);
-  for (double value : x) total += std::exp(value - top);
-  return top + std::log(total);
-}
 
 /// f over every line of x along an axis, in place of which its results stand.
 Tensor along(const Tensor& x, int axis, const std::function<Row(const Row&)>& f) {

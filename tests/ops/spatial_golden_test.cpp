@@ -12,12 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-Shape golden_shape(const json& sizes) {
-  Shape shape;
-  for (const json& size : sizes) shape.push_back(size.get<std::int64_t>());
-  return shape;
-}
-
 /// The script's formula.
 Tensor numbers(const Shape& shape, std::size_t which, double scale) {
   Tensor x = empty(shape, float64);
@@ -107,10 +101,10 @@ TEST_CASE("spatial ops agree with PyTorch") {
     CAPTURE(entry.at("params").dump());
     Tensors inputs;
     for (std::size_t k = 0; k < entry.at("inputs").size(); ++k)
-      inputs.push_back(numbers(golden_shape(entry["inputs"][k]), k, op == "grid_sample" && k == 1 ? 1.5 : 1));
+      inputs.push_back(numbers(shape_of(entry["inputs"][k]), k, op == "grid_sample" && k == 1 ? 1.5 : 1));
     const Tensor y = run(op, inputs, entry.at("params"));
     const Tensor wanted =
-        from_values(entry.at("values").get<std::vector<double>>(), golden_shape(entry.at("shape")));
+        from_values(entry.at("values").get<std::vector<double>>(), shape_of(entry.at("shape")));
     REQUIRE(y.shape() == wanted.shape());
     CHECK(max(abs(y - wanted)).item() < 1e-12);
   }
