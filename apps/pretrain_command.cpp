@@ -1,4 +1,5 @@
 // tessera pretrain: the command line of a run.
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -13,27 +14,30 @@
 namespace tsr {
 namespace {
 
-/// The options that are fields of the configuration; each one given lands in `layer`.
+/// An option that is a field of the configuration: when given, it lands in `layer`.
+template <class T>
+void add(Command& command, nlohmann::json& layer, const char* name, const char* field, const char* type,
+         const std::string& help) {
+  const std::function<void(T)> set = [&layer, field](T value) { layer[field] = value; };
+  command.option(name, set, type, help);
+}
+
 void add_config_options(Command& command, nlohmann::json& layer) {
-  const auto word = [&](const char* name, const char* field, const char* type, const std::string& help) {
-    command.option(
-        name, [&layer, field](const std::string& value) { layer[field] = value; }, type, help);
-  };
-  const auto count = [&](const char* name, const char* field, const char* type, const std::string& help) {
-    command.option(
-        name, [&layer, field](std::int64_t value) { layer[field] = value; }, type, help);
-  };
-  word("--data", "data", "SPEC", joined(dataset_specs()) + "; a folder is flat or has one for each class");
-  word("--arch", "arch", "A", joined(encoder_names()) + " (default resnet18)");
-  count("--epochs", "epochs", "N", "passes over the data (default 100)");
-  count("--steps", "steps", "N", "optimiser steps, instead of epochs");
-  count("--batch-size", "batch_size", "B", "samples a step (default 256)");
-  count("--seed", "seed", "S", "of weights, order and views (default 0)");
-  word("--device", "device", "D", "cpu (default); emu, CUDA kernels on the CPU; cuda, a GPU");
-  word("--precision", "precision", "P",
-       "fp32 (default), fp64; bf16, fp16: float32 weights, forward in 16 bits");
-  word("--from", "from", "FILE",
-       "start from these encoder weights: a run's folder, or a file with torchvision's names");
+  using Word = const std::string&;
+  using Count = std::int64_t;
+  add<Word>(command, layer, "--data", "data", "SPEC",
+            joined(dataset_specs()) + "; a folder is flat or has one for each class");
+  add<Word>(command, layer, "--arch", "arch", "A", joined(encoder_names()) + " (default resnet18)");
+  add<Count>(command, layer, "--epochs", "epochs", "N", "passes over the data (default 100)");
+  add<Count>(command, layer, "--steps", "steps", "N", "optimiser steps, instead of epochs");
+  add<Count>(command, layer, "--batch-size", "batch_size", "B", "samples a step (default 256)");
+  add<Count>(command, layer, "--seed", "seed", "S", "of weights, order and views (default 0)");
+  add<Word>(command, layer, "--device", "device", "D",
+            "cpu (default); emu, CUDA kernels on the CPU; cuda, a GPU");
+  add<Word>(command, layer, "--precision", "precision", "P",
+            "fp32 (default), fp64; bf16, fp16: float32 weights, forward in 16 bits");
+  add<Word>(command, layer, "--from", "from", "FILE",
+            "start from these encoder weights: a run's folder, or a file with torchvision's names");
 }
 
 struct PretrainCommand {
