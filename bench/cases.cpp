@@ -18,9 +18,12 @@ namespace {
 
 using Body = std::function<void()>;
 
+/// What the cases run on; all_cases says it.
+Device place = Device::cpu;
+
 Tensor draw(const Shape& shape, std::uint64_t seed, double deviation = 1) {
   Generator generator(seed);
-  return normal(shape, generator, 0, deviation);
+  return normal(shape, generator, 0, deviation).to(place);
 }
 
 Case sgemm(std::int64_t n) {
@@ -28,8 +31,8 @@ Case sgemm(std::int64_t n) {
           .work = 2.0 * static_cast<double>(n * n * n),
           .unit = "flop",
           .prepare = [n]() -> Body {
-            return [a = draw({n, n}, 1), b = draw({n, n}, 2), c = empty({n, n})] {
-              Context context(Device::cpu);
+            return [a = draw({n, n}, 1), b = draw({n, n}, 2), c = empty({n, n}, float32, place)] {
+              Context context(a.device());
               matmul_fwd(context, a.view(), b.view(), c.view());
             };
           }};
@@ -104,9 +107,10 @@ Case batch_norm_relu(bool backward) {
           .work = (backward ? 10 : 3) * pass,
           .unit = "byte",
           .prepare = [=]() -> Body {
-            Tensor x = draw(shape, 1), weight = ones({64}), bias = zeros({64});
+            Tensor x = draw(shape, 1), weight = ones({64}).to(place), bias = zeros({64}).to(place);
             for (Tensor* leaf : {&x, &weight, &bias}) leaf->requires_grad_(backward);
-            return [=, mean = zeros({64}), variance = ones({64}), upstream = draw(shape, 2)] {
+            return [=, mean = zeros({64}).to(place), variance = ones({64}).to(place),
+                    upstream = draw(shape, 2)] {
               const Tensor y = batch_norm(x, weight, bias, mean, variance, {.relu = true});
               if (backward) grad(y, {x, weight, bias}, upstream);
             };
@@ -150,7 +154,7 @@ Case group_norm_case() {
 
 Tensor random_indices(const Shape& shape, std::int64_t count) {
   Generator generator(7);
-  return cast(uniform(shape, generator) * static_cast<double>(count), int64);
+  return cast(uniform(shape, generator) * static_cast<double>(count), int64).to(place);
 }
 
 Case cross_entropy_case() {
@@ -200,6 +204,7 @@ struct VitStep {
   Sgd optimizer = Sgd({{.parameters = named_parameters(network), .weight_decay = 1e-4}});
   Tensor images = draw({16, 224, 224, 3}, 1), labels = random_indices({16}, 1000);
 
+  VitStep() { network.to(place); }
   void run() {
     optimizer.zero_grad();
     const Tensor loss = cross_entropy(network(images), labels);
@@ -225,6 +230,7 @@ struct SimClrStep {
   SimClrStep()
       : method(make_method(find_method("simclr"), make_encoder("resnet18", 3, 32, settings), settings)),
         optimizer({{.parameters = named_parameters(*method), .weight_decay = 1e-4}}) {
+    method->to(place);
     for (const std::uint64_t view : {1, 2}) batch.views.push_back(draw({kImages, 32, 32, 3}, view));
   }
 
@@ -246,10 +252,10 @@ Case simclr_step() {
 /// A thousand products of four elements, forward and backward: what the tape itself costs.
 Case tape() {
   return {.name = "tape_1000_muls", .work = 0, .unit = "", .prepare = []() -> Body {
-            Tensor x = ones({4}), w = ones({4});
+            Tensor x = ones({4}).to(place), w = x.clone();
             x.requires_grad_();
             w.requires_grad_();
-            return [=, upstream = ones({4})] {
+            return [=, upstream = ones({4}).to(place)] {
               Tensor y = x;
               for (int i = 0; i < 1000; ++i) y = y * w;
               grad(y, {x, w}, upstream);
@@ -259,7 +265,10 @@ Case tape() {
 
 Case op(const test::OpCase& op_case) {
   return {.name = "op_" + op_case.name, .work = 0, .unit = "", .prepare = [&op_case]() -> Body {
-            return [&op_case, inputs = test::draw_inputs(op_case.benchmark, float32, 1)] {
+            Tensors inputs;
+            for (const Tensor& x : test::draw_inputs(op_case.benchmark, float32, 1))
+              inputs.push_back(x.to(place));
+            return [&op_case, inputs] {
               NoGrad guard;
               op_case.call(inputs);
             };
@@ -268,7 +277,8 @@ Case op(const test::OpCase& op_case) {
 
 }  // namespace
 
-std::vector<Case> all_cases() {
+std::vector<Case> all_cases(Device device) {
+  place = device;
   std::vector<Case> cases;
   for (const std::int64_t n : {256, 512, 1024, 2048}) cases.push_back(sgemm(n));
   for (const bool backward : {false, true})

@@ -21,10 +21,11 @@ struct Case {
 };
 
 /// Those that have a peer (bench/peers.py says what each does), then one for each OpCase with a benchmark,
-/// op_NAME.
-std::vector<Case> all_cases();
-/// On a CUDA device: our matrix products and convolutions beside the libraries', and SimCLR's step in mixed
-/// precision by either, beside the peer's. On the emulator of a size that only shows that all of it runs.
+/// op_NAME; all in float32.
+std::vector<Case> all_cases(Device device);
+/// On a CUDA device: our matrix products and convolutions beside the libraries', and attention in bfloat16
+/// and SimCLR's step in mixed precision beside the peer's. On the emulator of a size that only shows that all
+/// of it runs.
 std::vector<Case> device_cases(Device device);
 
 }  // namespace tsr::bench

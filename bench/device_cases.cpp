@@ -14,22 +14,15 @@ namespace {
 
 using Body = std::function<void()>;
 
-constexpr int kLaunches = 10;  // a repetition: what a launch costs the host hides behind the others
-
 Tensor draw(const Shape& shape, std::uint64_t seed, DType dtype, Device device) {
   Generator generator(seed);
   return normal(shape, generator).to(dtype).to(device);
 }
 
-/// Returns when all queued work has run.
-void wait_for(Device device) { empty({1}, float32, device).to(Device::cpu); }
-
-/// A repetition by the named variant, and the wait for it.
 Body by_variant(Device device, const char* variant, const Body& once) {
   return [=] {
     choose_variant(device, variant);
-    for (int i = 0; i < kLaunches; ++i) once();
-    wait_for(device);
+    once();
   };
 }
 
@@ -37,7 +30,7 @@ Body by_variant(Device device, const char* variant, const Body& once) {
 Case against_library(Device device, const char* library, std::string name, double work,
                      const std::function<Body()>& prepare) {
   return {.name = std::move(name),
-          .work = kLaunches * work,
+          .work = work,
           .unit = "flop",
           .prepare = [=] { return by_variant(device, "handwritten", prepare()); },
           .rival = device == Device::cuda ? library : text(library, "'s stand-in"),
@@ -73,6 +66,23 @@ Case convolution(Device device, DType dtype, std::int64_t images, std::int64_t c
           conv2d_bwd_weight(context, grad.view(), x.view(), grad_weight.view(), params);
         };
       });
+}
+
+/// Attention of 24 heads of size 64 in bfloat16, on tensor cores.
+Case attention_case(Device device, std::int64_t tokens, bool backward) {
+  const Shape shape{8, 3, tokens, 64};
+  return {.name = text("attention_", backward ? "fwdbwd_" : "fwd_", bfloat16, '_', tokens),
+          .work = (backward ? 7 : 2) * 2.0 * 24 * 64 * static_cast<double>(tokens * tokens),
+          .unit = "flop",
+          .prepare = [=]() -> Body {
+            Tensors heads;
+            for (const std::uint64_t seed : {1, 2, 3})
+              heads.push_back(draw(shape, seed, bfloat16, device).requires_grad_(backward));
+            return [=, upstream = draw(shape, 4, bfloat16, device)] {
+              const Tensor y = attention(heads[0], heads[1], heads[2]);
+              if (backward) grad(y, heads, upstream);
+            };
+          }};
 }
 
 /// A SimCLR step in mixed precision: ResNet-18 of a width on two views of images of 32 x 32.
@@ -128,6 +138,10 @@ std::vector<Case> device_cases(Device device) {
       cases.push_back(small ? convolution(device, dtype, 2, channels / 16, size / 4)
                             : convolution(device, dtype, 512, channels, size));
   }
+  for (const bool backward : {false, true})
+    for (const std::int64_t tokens :
+         small ? std::vector<std::int64_t>{65} : std::vector<std::int64_t>{197, 1024, 4096})
+      cases.push_back(attention_case(device, tokens, backward));
   for (const char* variant : {"library", "handwritten"}) cases.push_back(simclr_step(device, variant));
   return cases;
 }

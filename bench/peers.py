@@ -49,8 +49,9 @@ Cases (float32, eager, images in channels_last):
     tape_1000_muls             y = y * w a thousand times with four elements each, then the gradients of the first y and of
                                w: what recording and walking the tape costs (Python's own share included)
 
-C x S is 64x32, 128x16, 256x8 or 512x4. On a GPU there are instead
+C x S is 64x32, 128x16, 256x8 or 512x4. On a GPU the same, without TF32, a repetition being ten in a row, and also
 
+    attention_fwd_bfloat16_N   as above in bfloat16, N = 197, 1024 or 4096 tokens; then _fwdbwd_
     simclr_resnet18_step_bfloat16_library, simclr_resnet18_step_bfloat16_handwritten
                                the step above with 512 samples, under autocast in bfloat16, by torch.compile
 """
@@ -131,9 +132,9 @@ def batch_norm_relu(backward):
     return (lambda: torch.autograd.grad(forward(), (images, weight, bias), grad)) if backward else forward_without_tape
 
 
-def attention(tokens, backward):
-    heads = [torch.randn(8, 3, tokens, 64, requires_grad=backward) for _ in range(3)]
-    upstream = torch.randn(8, 3, tokens, 64)
+def attention(tokens, backward, dtype=torch.float32):
+    heads = [torch.randn(8, 3, tokens, 64, dtype=dtype, requires_grad=backward) for _ in range(3)]
+    upstream = torch.randn(8, 3, tokens, 64, dtype=dtype)
 
     def forward():
         with torch.no_grad():
@@ -289,7 +290,13 @@ def make_cases():
 
 
 def make_gpu_cases():
-    return {f"simclr_resnet18_step_bfloat16_{variant}": lambda: simclr_step("cuda", 512, compiled=True)
+    cases = make_cases()
+    for kind, backward in (("fwd", False), ("fwdbwd", True)):
+        for tokens in (197, 1024, 4096):
+            cases[f"attention_{kind}_bfloat16_{tokens}"] = (
+                lambda t=tokens, b=backward: attention(t, b, torch.bfloat16))
+    cases["simclr_resnet18_step"] = lambda: simclr_step("cuda")
+    return cases | {f"simclr_resnet18_step_bfloat16_{variant}": lambda: simclr_step("cuda", 512, compiled=True)
             for variant in ("library", "handwritten")}
 
 
@@ -297,15 +304,19 @@ class Peer:
     """Keeps the case in hand between requests."""
 
     def __init__(self):
-        self.cases, self.name, self.body = make_cases(), None, None
+        self.cases, self.name, self.body, self.gpu = make_cases(), None, None, False
 
     def hello(self, request):
         if request.get("device", "cpu") != "cpu":
-            self.cases = make_gpu_cases() if torch.cuda.is_available() else {}
+            self.gpu = torch.cuda.is_available()
+            self.cases = make_gpu_cases() if self.gpu else {}
+        if self.gpu:
+            torch.set_default_device("cuda")  # of whatever a case makes
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         if "threads" in request:
             torch.set_num_threads(int(request["threads"]))
         return {"peer": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(),
-                "flags": f"{'eager, float32' if 'sgemm_256' in self.cases else 'compiled, bfloat16'}, channels_last, "
+                "flags": f"eager, float32{' without TF32' if self.gpu else ''}, channels_last, "
                          f"{torch.backends.cpu.get_cpu_capability()}, "
                          f"torchvision {torchvision.__version__}, Python {platform.python_version()}",
                 "cases": list(self.cases)}
@@ -317,12 +328,19 @@ class Peer:
             self.body = None  # frees the last case before the next is built
             torch.manual_seed(0)
             self.name, self.body = name, self.cases[name]()
-            self.body()
-        start = time.perf_counter()
-        self.body()
-        seconds = time.perf_counter() - start
-        time.sleep(SETTLE_SECONDS)
+            self.repeat(1)
+        seconds = self.repeat(10) / 10 if self.gpu else self.repeat(1)
+        if not self.gpu:
+            time.sleep(SETTLE_SECONDS)
         return {"name": name, "seconds": seconds}
+
+    def repeat(self, times):
+        start = time.perf_counter()
+        for _ in range(times):
+            self.body()
+        if self.gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
 
     def answer(self, line):
         try:

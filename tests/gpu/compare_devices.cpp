@@ -1,10 +1,12 @@
-// compare-devices DEVICE VARIANT [values]: every OpCase on a CUDA device against its reference, the CPU and
-// the emulator, with matrix products and convolutions by VARIANT (library or handwritten). Prints a table in
-// Markdown and each failure; exit code 1 when there is one. `values` leaves gradients and low precision out.
+// compare-devices DEVICE VARIANT OP [values]: an op's cases on a CUDA device against their reference, the CPU
+// and the emulator, with matrix products and convolutions by VARIANT (library or handwritten). Prints a row
+// of a table in Markdown, then each failure; exit code 1 when there is one. `values` is for slow tools:
+// nothing but values against the reference. `compare-devices list` prints the ops. One op a process: a kernel
+// that breaks the device, breaks it for the others as well.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <map>
+#include <set>
 
 #include "autograd/ops.h"
 #include "tensor/kernel.h"
@@ -44,44 +46,47 @@ void add(Row& row, Failures failures) {
 
 void compare(const OpCase& op_case, Device device, bool values_only, Row& row) {
   add(row, check_values_on(op_case, device));
+  row.variants += static_cast<int>(op_case.variants.size());
+  if (values_only) return;
   if (row.failures.empty())
-    for (std::size_t v = 0; v < op_case.variants.size(); ++v, ++row.variants) {
+    for (std::size_t v = 0; v < op_case.variants.size(); ++v) {
       const Tensor here = result_on(op_case, v, device);
       row.from_cpu = std::max(row.from_cpu, difference(here, result_on(op_case, v, Device::cpu)));
+      if (op_case.variants[v].large) continue;  // for the emulator
       row.from_emu = std::max(row.from_emu, difference(here, result_on(op_case, v, Device::emu)));
     }
-  if (values_only) return;
   if (op_case.differentiable != Differentiable::no) add(row, check_gradients_on(op_case, device));
   if (has_low_precision(op_case, bfloat16, device) && has_low_precision(op_case, float16, device))
     add(row, check_low_precision(op_case, device));
 }
 
-int run(Device device, const std::string& variant, bool values_only) {
+int list() {
+  std::set<std::string> names;
+  for (const OpCase& op_case : all_cases()) names.insert(op_case.name);
+  for (const std::string& name : names) std::cout << name << '\n';
+  return 0;
+}
+
+int run(Device device, const std::string& variant, const std::string& op, bool values_only) {
   choose_variant(device, variant);
-  std::map<std::string, Row> rows;
-  for (const OpCase& op_case : all_cases()) compare(op_case, device, values_only, rows[op_case.name]);
-  std::size_t failures = 0;
-  std::cout << "| op | variants | from the CPU | from emu | failures |\n|---|---|---|---|---|\n";
-  for (const auto& [name, row] : rows) {
-    std::cout << "| " << name << " | " << row.variants << " | " << row.from_cpu << " | " << row.from_emu
-              << " | " << row.failures.size() << " |\n";
-    failures += row.failures.size();
-  }
-  std::cout << '\n';
-  for (const auto& [name, row] : rows)
-    for (const std::string& failure : row.failures) std::cout << "- " << failure << '\n';
-  std::cout << all_cases().size() << " cases on " << device << ", " << variant << ": " << failures
-            << " failures\n";
-  return failures > 0 ? 1 : 0;
+  Row row;
+  for (const OpCase& op_case : all_cases())
+    if (op_case.name == op) compare(op_case, device, values_only, row);
+  TSR_CHECK_INPUT(row.variants > 0, op, ": no such op; compare-devices list tells them");
+  std::cout << "| " << op << " | " << row.variants << " | " << row.from_cpu << " | " << row.from_emu << " | "
+            << row.failures.size() << " |\n";
+  for (const std::string& failure : row.failures) std::cout << "- " << failure << '\n';
+  return row.failures.empty() ? 0 : 1;
 }
 
 int main_of(const std::vector<std::string>& words) {
-  if (words.size() < 2 || words.size() > 3 || (words.size() == 3 && words[2] != "values")) {
-    std::cerr << "usage: compare-devices DEVICE library|handwritten [values]\n";
+  if (words == std::vector<std::string>{"list"}) return list();
+  if (words.size() < 3 || words.size() > 4 || (words.size() == 4 && words[3] != "values")) {
+    std::cerr << "usage: compare-devices DEVICE library|handwritten OP [values]; compare-devices list\n";
     return 2;
   }
   try {
-    return run(device_from_name(words[0]), words[1], words.size() == 3);
+    return run(device_from_name(words[0]), words[1], words[2], words.size() == 4);
   } catch (const Error& error) {
     std::cerr << "compare-devices: error: " << error.what() << '\n';
     return 2;
