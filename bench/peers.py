@@ -309,10 +309,10 @@ class Peer:
     def hello(self, request):
         if request.get("device", "cpu") != "cpu":
             self.gpu = torch.cuda.is_available()
+            if self.gpu:
+                torch.set_default_device("cuda")  # of whatever a case makes
+                torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
             self.cases = make_gpu_cases() if self.gpu else {}
-        if self.gpu:
-            torch.set_default_device("cuda")  # of whatever a case makes
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         if "threads" in request:
             torch.set_num_threads(int(request["threads"]))
         return {"peer": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(),

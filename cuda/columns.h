@@ -13,8 +13,8 @@ namespace tsr::TSR_BACKEND {
 /// How [batch, rows, columns] is laid out on blocks: by the shape alone. A block is `width` columns by
 /// `height` strips; strip s of it has the rows s, s + height, … of its portion.
 struct ColumnShape {
-  static constexpr std::int64_t kThreads = 256, kEnoughSplits = 256;
-  static constexpr std::int64_t kFewest = 8, kMost = 64;  ///< rows a thread
+  static constexpr std::int64_t kThreads = 256, kEnoughBlocks = 1024;
+  static constexpr std::int64_t kFewest = 8, kMost = 1024;  ///< rows a thread
 
   std::int64_t batch, rows, columns;
   std::int64_t width = 1, height;  ///< powers of two
@@ -27,14 +27,13 @@ struct ColumnShape {
     while (width < widest && width < columns) width *= 2;
     height = kThreads / width;
     while (height / 2 >= rows && height * width > 32) height /= 2;
-    const std::int64_t share = (rows + height * kEnoughSplits - 1) / (height * kEnoughSplits);
-    portion = height * std::clamp(share, kFewest, kMost);
-    splits = (rows + portion - 1) / portion;
     across = (columns + width - 1) / width;
+    portion = height * std::clamp(batch * rows * across / (height * kEnoughBlocks), kFewest, kMost);
+    splits = (rows + portion - 1) / portion;
   }
-  /// The shape of the portions' results: one block finishes a column.
+  /// The shape of the portions' results: one block finishes some columns, few, as these results are large.
   ColumnShape partial() const {
-    ColumnShape result(batch, splits, columns, width);
+    ColumnShape result(batch, splits, columns, std::min<std::int64_t>(width, 4));
     result.portion = splits;
     result.splits = 1;
     return result;
@@ -62,6 +61,22 @@ struct ColumnPlace {
     last = (split + 1) * shape.portion < shape.rows ? (split + 1) * shape.portion : shape.rows;
     step = shape.height;
     inside = column < shape.columns;
+  }
+  /// Calls use(row, load(row)) for each of the rows in turn, and load some rows ahead of use: a GPU waits for
+  /// memory once for all of these.
+  template <class Load, class Use>
+  __device__ void each_row(const Load& load, const Use& use) const {
+    constexpr int kAhead =
+        std::clamp(64 / static_cast<int>(sizeof(load(first))), 2, 8);  // what registers hold
+    std::int64_t row = first;
+    for (; row + (kAhead - 1) * step < last; row += kAhead * step) {
+      decltype(load(row)) loaded[kAhead];
+      UNROLL
+      for (int k = 0; k < kAhead; ++k) loaded[k] = load(row + k * step);
+      UNROLL
+      for (int k = 0; k < kAhead; ++k) use(row + k * step, loaded[k]);
+    }
+    for (; row < last; row += step) use(row, load(row));
   }
 };
 
@@ -92,8 +107,10 @@ template <class A, class Combine, class Sink>
 __global__ void column_results_kernel(ColumnShape shape, Combine combine, const A* partial, Sink sink) {
   const ColumnPlace at(shape);
   A own = Combine::template identity<A>();
-  for (std::int64_t row = at.first; at.inside && row < at.last; row += at.step)
-    own = combine(own, partial[(at.batch * shape.rows + row) * shape.columns + at.column]);
+  if (at.inside)
+    at.each_row(
+        [&](std::int64_t row) { return partial[(at.batch * shape.rows + row) * shape.columns + at.column]; },
+        [&](std::int64_t, const A& portion) { own = combine(own, portion); });
   own = reduce_strips(shape, own, combine);
   if (at.inside && at.strip == 0) sink(at.batch * shape.columns + at.column, own);
 }

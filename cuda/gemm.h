@@ -10,7 +10,9 @@
 //   axis, are
 //                        together in memory and 16-byte aligned, or all zero
 //   data                 some of its memory
-//   of(batch)            a function (place, depth) -> const Element*, null for a zero
+//   of(batch).line(place)         a function (depth) -> const Element*, null for a zero. Threads keep lines,
+//   so they
+//                        know what the place alone decides.
 //
 // A result gives
 //   Element              what is stored
@@ -19,6 +21,7 @@
 //   finish(batch, row, col, sum)          what goes there
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cuda/kernel.h"
 #include "cuda/numeric.h"
@@ -35,6 +38,9 @@ struct GemmShape {
     return batch * splits * ((m + tile_m - 1) / tile_m) * ((n + tile_n - 1) / tile_n);
   }
 };
+
+/// Blocks that keep a GPU busy: the multiprocessors of an A100.
+inline constexpr std::int64_t kEnoughGemmBlocks = 108;
 
 /// Which part of the problem a block has: a tile of C, and a portion of the depth. In few registers, since
 /// they live as long as the block.
@@ -62,14 +68,30 @@ struct GemmBlock {
   }
 };
 
+/// Calls body with whether the operand is along_depth, as a constant; once where its type says it already.
+template <class Operand, class Body>
+void with_direction(const Operand& operand, const Body& body) {
+  if constexpr (std::is_same_v<decltype(&Operand::along_depth), const bool*>) {  // a static member
+    body(std::bool_constant<Operand::along_depth>{});
+  } else if (operand.along_depth) {
+    body(std::true_type{});
+  } else {
+    body(std::false_type{});
+  }
+}
+
 /// Element (place, depth) of a matrix is at place·step + depth·depth_step.
 template <class T>
 struct Matrix {
   const T* data;
   std::int64_t step, depth_step;
-  __device__ const T* operator()(std::int64_t place, std::int64_t depth) const {
-    return data + place * step + depth * depth_step;
-  }
+
+  struct Line {
+    const T* data;
+    std::int64_t depth_step;
+    __device__ const T* operator()(std::int64_t depth) const { return data + depth * depth_step; }
+  };
+  __device__ Line line(std::int64_t place) const { return {data + place * step, depth_step}; }
 };
 
 /// Whether each row of `steps` apart begins at a multiple of 16 bytes; steps of axes of size 1 don't matter.

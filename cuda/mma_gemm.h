@@ -5,6 +5,7 @@
 // operands are, cuda/ptx.h what the instructions do).
 
 #include <algorithm>
+#include <utility>
 
 #include "cuda/gemm.h"
 #include "cuda/ptx.h"
@@ -40,36 +41,72 @@ struct StagedOperand : SwizzledTile<T, trans ? kStageDepth<T> : places, trans ? 
   }
 };
 
-/// Begins to fill a stage with what `operand` has from a place and a depth on: of so many places and depths,
-/// and zeros beyond.
-template <int threads, class T, int tile, bool trans, class Operand, class Elements>
-__device__ void fill_stage(const StagedOperand<T, tile, trans>& stage, const Operand& operand,
-                           const Elements& elements, std::int64_t first_place, int places,
-                           std::int64_t first_depth, int depths) {
+/// Fills stages of an operand with a block's places of it, zeros beyond the edges.
+template <int threads, class T, int tile, bool trans, class Operand>
+class StageFiller {
+ public:
   using Stage = StagedOperand<T, tile, trans>;
-  constexpr int kEach = Stage::kEach;
-  const bool copies = trans || (operand.chunks && operand.along_depth);
-  const bool by_rows = trans || operand.along_depth;  // else neighbours are in other rows
-  UNROLL
-  for (int i = static_cast<int>(threadIdx.x); i < Stage::kRows * Stage::kChunks; i += threads) {
-    const int row = by_rows ? i / Stage::kChunks : i % Stage::kRows;
-    const int chunk = by_rows ? i % Stage::kChunks : i / Stage::kRows;
-    const int place = trans ? chunk * kEach : row, depth = trans ? row : chunk * kEach;
-    const int left = place < places && depth < depths ? (trans ? places - place : depths - depth) : 0;
-    const int valid = left < kEach ? left : kEach;
-    T* const to = stage.at(row, chunk);
-    if (copies) {
-      const T* const from = valid > 0 ? elements(first_place + place, first_depth + depth) : nullptr;
-      cp_async<16>(to, from != nullptr ? from : operand.data,
-                   from != nullptr ? valid * static_cast<int>(sizeof(T)) : 0);
+
+  __device__ StageFiller(const Operand& operand, std::int64_t batch, std::int64_t first_place, int places)
+      : operand_(operand), elements_(operand.of(batch)), first_place_(first_place), places_(places) {
+    UNROLL
+    for (int j = 0; j < kLines; ++j)
+      lines_[j] = elements_.line(first_place + (trans ? chunk() * kEach : first_row() + j * kRowStep));
+  }
+  /// Begins to fill a stage from a depth on, of so many depths.
+  __device__ void fill(const Stage& stage, std::int64_t first_depth, int depths) const {
+    if (trans || (operand_.chunks && operand_.along_depth)) {
+      copy_chunks(stage, first_depth, depths);
     } else {
+      store_elements(stage, first_depth, depths);
+    }
+  }
+
+ private:
+  static constexpr int kEach = Stage::kEach, kRowStep = threads / Stage::kChunks,
+                       kCopies = Stage::kRows / kRowStep, kLines = trans ? 1 : kCopies;
+  static_assert(Stage::kRows % kRowStep == 0 && kRowStep % 8 == 0);  // the swizzle repeats itself
+
+  static __device__ int first_row() { return static_cast<int>(threadIdx.x) / Stage::kChunks; }
+  static __device__ int chunk() { return static_cast<int>(threadIdx.x) % Stage::kChunks; }
+
+  /// A thread copies one chunk of every kRowStep'th row.
+  __device__ void copy_chunks(const Stage& stage, std::int64_t first_depth, int depths) const {
+    const int along = chunk() * kEach, left = (trans ? places_ : depths) - along,
+              valid = left < 0       ? 0
+                      : left < kEach ? left
+                                     : kEach;
+    T* to = stage.at(first_row(), chunk());
+    UNROLL
+    for (int j = 0; j < kCopies; ++j, to += kRowStep * Stage::kChunks * kEach) {
+      const int row = first_row() + j * kRowStep;
+      const bool inside = valid > 0 && row < (trans ? depths : places_);
+      const T* const from = inside ? lines_[trans ? 0 : j](first_depth + (trans ? row : along)) : nullptr;
+      cp_async<16>(to, from != nullptr ? from : operand_.data,
+                   from != nullptr ? valid * static_cast<int>(sizeof(T)) : 0);
+    }
+  }
+  /// Element by element: of a stage that is not transposed, whatever lies next to what.
+  __device__ void store_elements(const Stage& stage, std::int64_t first_depth, int depths) const {
+    for (int i = static_cast<int>(threadIdx.x); i < Stage::kRows * Stage::kChunks; i += threads) {
+      const int row = operand_.along_depth ? i / Stage::kChunks : i % Stage::kRows;
+      const int chunk = operand_.along_depth ? i % Stage::kChunks : i / Stage::kRows;
+      T* const to = stage.at(row, chunk);
       for (int e = 0; e < kEach; ++e) {
-        const T* const from = e < valid ? elements(first_place + place, first_depth + depth + e) : nullptr;
+        const int depth = chunk * kEach + e;
+        const bool inside = row < places_ && depth < depths;
+        const T* const from = inside ? elements_.line(first_place_ + row)(first_depth + depth) : nullptr;
         to[e] = from != nullptr ? *from : T{};
       }
     }
   }
-}
+
+  const Operand& operand_;
+  decltype(std::declval<const Operand&>().of(0)) elements_;
+  std::int64_t first_place_;
+  int places_;
+  decltype(elements_.line(0)) lines_[kLines];
+};
 
 /// A warp's fragments of C.
 template <class Tile>
@@ -144,9 +181,11 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) mma_gemm_kernel(GemmShape s
   using StageB = StagedOperand<T, Tile::kN, trans_b>;
   DYN_SHARED(stages);
   const GemmBlock<Tile::kM, Tile::kN> block(shape);
-  const auto elements_a = a.of(block.batch);
-  const auto elements_b = b.of(block.batch);
   const auto within = [](std::int64_t left, int most) { return left < most ? static_cast<int>(left) : most; };
+  const StageFiller<Tile::kThreads, T, Tile::kM, trans_a, A> filler_a(
+      a, block.batch, block.row(), within(shape.m - block.row(), Tile::kM));
+  const StageFiller<Tile::kThreads, T, Tile::kN, trans_b, B> filler_b(
+      b, block.batch, block.col(), within(shape.n - block.col(), Tile::kN));
   const std::int64_t begin = block.begin(shape), end = block.end(shape);
   const auto steps = static_cast<int>((end - begin + kStageDepth<T> - 1) / kStageDepth<T>);
   const auto stage_of = [&](int step) {
@@ -157,10 +196,8 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) mma_gemm_kernel(GemmShape s
       std::byte* const bytes = stage_of(step);
       const std::int64_t depth = begin + std::int64_t{step} * kStageDepth<T>;
       const int depths = within(end - depth, kStageDepth<T>);
-      fill_stage<Tile::kThreads>(StageA{bytes}, a, elements_a, block.row(),
-                                 within(shape.m - block.row(), Tile::kM), depth, depths);
-      fill_stage<Tile::kThreads>(StageB{bytes + StageA::kBytes}, b, elements_b, block.col(),
-                                 within(shape.n - block.col(), Tile::kN), depth, depths);
+      filler_a.fill(StageA{bytes}, depth, depths);
+      filler_b.fill(StageB{bytes + StageA::kBytes}, depth, depths);
     }
     cp_async_commit();  // an empty group beyond the end: the wait below always means the same
   };
@@ -176,24 +213,18 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) mma_gemm_kernel(GemmShape s
   store_sums<Tile>(shape, block, c, sums);
 }
 
-/// Whether an operand's type says already that neighbours along the depth are neighbours in memory.
-template <class Operand>
-constexpr bool always_along_depth() {
-  if constexpr (std::is_same_v<decltype(&Operand::along_depth), const bool*>) {  // a static member
-    return Operand::along_depth;
-  } else {
-    return false;
-  }
-}
-
 /// Calls body with whether the operand is staged transposed: whole chunks along its places, of a type that
 /// ldmatrix can turn around.
 template <class Operand, class Body>
 void with_order(const Operand& operand, const Body& body) {
-  if constexpr (sizeof(typename Operand::Element) == 2 && !always_along_depth<Operand>()) {
-    if (operand.chunks && !operand.along_depth) return body(std::true_type{});
-  }
-  body(std::false_type{});
+  with_direction(operand, [&](auto along_depth) {
+    constexpr bool kTurns = sizeof(typename Operand::Element) == 2 && !decltype(along_depth)::value;
+    if (kTurns && operand.chunks) {
+      body(std::bool_constant<kTurns>{});
+    } else {
+      body(std::false_type{});
+    }
+  });
 }
 
 /// Launches it with this tile; nothing for an empty C. A portion of the depth is a multiple of
@@ -218,9 +249,8 @@ void launch_mma_gemm(const GemmShape& shape, const A& a, const B& b, const C& c)
 /// Launches it with the larger tile where that makes blocks enough for a GPU. Either gives the same bits.
 template <class A, class B, class C>
 void launch_mma_gemm(const GemmShape& shape, const A& a, const B& b, const C& c) {
-  constexpr std::int64_t kEnoughBlocks = 108;  // an A100's multiprocessors
   if (shape.m > SmallMmaTile::kM && shape.n > SmallMmaTile::kN &&
-      shape.blocks(LargeMmaTile::kM, LargeMmaTile::kN) >= kEnoughBlocks) {
+      shape.blocks(LargeMmaTile::kM, LargeMmaTile::kN) >= kEnoughGemmBlocks) {
     launch_mma_gemm<LargeMmaTile>(shape, a, b, c);
   } else {
     launch_mma_gemm<SmallMmaTile>(shape, a, b, c);

@@ -37,12 +37,13 @@ struct ColumnMoments {
     const T* column = x + at.batch * rows * columns + at.column;
     const float start = widen(column[at.first * columns]);
     Accumulator<T> sum = 0, squares = 0;
-    double count = 0;
-    for (std::int64_t row = at.first; row < at.last; row += at.step, ++count) {
-      const Accumulator<T> apart = widen(column[row * columns]) - start;
-      sum += apart;
-      squares += apart * apart;
-    }
+    at.each_row([&](std::int64_t row) { return widen(column[row * columns]); },
+                [&](std::int64_t, float value) {
+                  const Accumulator<T> apart = value - start;
+                  sum += apart;
+                  squares += apart * apart;
+                });
+    const auto count = static_cast<double>((at.last - at.first + at.step - 1) / at.step);
     const double shift = sum / count, m2 = squares - shift * sum;
     return {count, start + shift, m2 < 0 ? 0 : m2};  // NaN stays
   }
@@ -61,6 +62,15 @@ struct AddGradientSums {
     return {a.g + b.g, a.gx + b.gx};
   }
 };
+
+/// An element's gradient, and its x; `grads` is indexed by it.
+struct GradientAt {
+  float grad, x;
+};
+template <class T, class Grads>
+__device__ GradientAt gradient_at(const Grads& grads, const T* x, std::int64_t i) {
+  return {widen(grads[i]), widen(x[i])};
+}
 
 /// Takes Σ grad·x̂ and Σ grad: the gradients of weight and bias.
 template <class T>

@@ -41,6 +41,14 @@ __device__ inline BFloat16 narrow(float x) {
 }
 #endif
 
+inline constexpr int kPack = 4;
+
+/// Neighbours that one instruction loads or stores.
+template <class T>
+struct alignas(sizeof(T) * kPack < 16 ? sizeof(T) * kPack : 16) Pack {
+  T value[kPack];
+};
+
 /// Two neighbours that are stored at once.
 template <class T>
 struct alignas(2 * sizeof(T)) Pair {

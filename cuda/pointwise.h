@@ -10,13 +10,6 @@
 
 namespace tsr::TSR_BACKEND {
 
-inline constexpr int kPack = 4;
-
-/// Neighbours that one instruction loads or stores.
-template <class T>
-struct alignas(sizeof(T) * kPack < 16 ? sizeof(T) * kPack : 16) Pack {
-  T value[kPack];
-};
 template <class T>
 __device__ inline Pack<T> pack_at(const T* x, std::int64_t index) {
   return reinterpret_cast<const Pack<T>*>(x)[index];

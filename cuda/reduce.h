@@ -83,9 +83,18 @@ __device__ inline T block_reduce(T x, Combine combine) {
 /// Combines value(i) over 0 … n-1 in a block; every thread gets the result.
 template <class T = float, class Combine, class Value>
 __device__ inline T reduce_over(std::int64_t n, Combine combine, const Value& value) {
+  constexpr int kAhead = 4;  // values asked for before the first is waited for
   T result = Combine::template identity<T>();
-  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
-    result = combine(result, static_cast<T>(value(i)));
+  const std::int64_t step = blockDim.x;
+  std::int64_t i = threadIdx.x;
+  for (; i + (kAhead - 1) * step < n; i += kAhead * step) {
+    T ahead[kAhead];
+    UNROLL
+    for (int k = 0; k < kAhead; ++k) ahead[k] = static_cast<T>(value(i + k * step));
+    UNROLL
+    for (int k = 0; k < kAhead; ++k) result = combine(result, ahead[k]);
+  }
+  for (; i < n; i += step) result = combine(result, static_cast<T>(value(i)));
   return block_reduce(result, combine);
 }
 

@@ -1,66 +1,170 @@
 #pragma once
-// The matrix product of the CUDA cores (SGEMM): a block of 256 threads makes 64 x 64 of C from tiles of 64 x
-// 16 of A and 16 x 64 of B in shared memory, a thread 4 x 4 in registers. cuda/gemm.h says what operands are.
+// The matrix product of the CUDA cores (SGEMM): a block of 256 threads makes a square tile of C from slices
+// of A and B in shared memory, a thread 4 x 4 or 8 x 8 in registers. While a block multiplies one pair of
+// slices, each thread fetches its share of the next. cuda/gemm.h says what operands are.
+
+#include <utility>
 
 #include "cuda/gemm.h"
 
 namespace tsr::TSR_BACKEND {
 
-struct Sgemm {
-  static constexpr int kTile = 64, kDepth = 16, kThreads = 256, kEach = 4;
+/// A block's tile of 64 · groups squared: a thread has `groups` rows by `groups` columns of 4 x 4 blocks, 64
+/// apart.
+template <int groups>
+struct SgemmTile {
+  static constexpr int kThreads = 256, kGroups = groups, kTile = 64 * groups;
+  static constexpr int kDepth = 16 / groups;  ///< of a slice
+  static constexpr int kShare = kTile * kDepth / kThreads;
+  /// [depth][place], in packs of four places; the odd pack at the end keeps transposed stores out of one
+  /// bank.
+  using Slice = Pack<float>[kDepth][kTile / kPack + 1];
 };
 
-/// Fills tile[depth][place] from an operand, zeros beyond the edges. Neighbouring threads take neighbours in
-/// memory.
-template <class Element>
-__device__ void load_tile(float (&tile)[Sgemm::kDepth][Sgemm::kTile + 4], std::int64_t first_place,
-                          std::int64_t places, std::int64_t first_depth, std::int64_t depths,
-                          bool along_depth, const Element& element) {
-  for (int i = static_cast<int>(threadIdx.x); i < Sgemm::kTile * Sgemm::kDepth; i += Sgemm::kThreads) {
-    const int depth = along_depth ? i % Sgemm::kDepth : i / Sgemm::kTile;
-    const int place = along_depth ? i / Sgemm::kDepth : i % Sgemm::kTile;
-    const bool inside = first_place + place < places && first_depth + depth < depths;
-    const auto* from = inside ? element(first_place + place, first_depth + depth) : nullptr;
-    tile[depth][place] = from != nullptr ? widen(*from) : 0;
-  }
-}
-
-template <class A, class B, class C>
-__global__ void __launch_bounds__(Sgemm::kThreads) sgemm_kernel(GemmShape shape, A a, B b, C c) {
-  constexpr int kTile = Sgemm::kTile, kDepth = Sgemm::kDepth, kEach = Sgemm::kEach;
-  SHARED(float, tile_a, [kDepth][kTile + 4]);
-  SHARED(float, tile_b, [kDepth][kTile + 4]);
-  const GemmBlock<kTile, kTile> block(shape);
-  const auto element_a = a.of(block.batch);
-  const auto element_b = b.of(block.batch);
-  const int own_row = static_cast<int>(threadIdx.x) / 16, own_col = static_cast<int>(threadIdx.x) % 16;
-  float sum[kEach][kEach] = {};
-  const std::int64_t end = block.end(shape);
-  for (std::int64_t k = block.begin(shape); k < end; k += kDepth) {
-    load_tile(tile_a, block.row(), shape.m, k, end, a.along_depth, element_a);
-    load_tile(tile_b, block.col(), shape.n, k, end, b.along_depth, element_b);
-    __syncthreads();
-    for (int depth = 0; depth < kDepth; ++depth)
-      for (int i = 0; i < kEach; ++i)
-        for (int j = 0; j < kEach; ++j)  // 16 apart: the threads of a warp read neighbouring words
-          sum[i][j] += tile_a[depth][own_row + 16 * i] * tile_b[depth][own_col + 16 * j];
-    __syncthreads();  // before the next tiles overwrite these
-  }
-  for (int i = 0; i < kEach; ++i)
-    for (int j = 0; j < kEach; ++j) {
-      const std::int64_t row = block.row() + own_row + 16 * i, col = block.col() + own_col + 16 * j;
-      if (row < shape.m && col < shape.n)
-        *c.at(block.batch, block.split, row, col) = c.finish(block.batch, row, col, sum[i][j]);
+/// What a thread fetches of an operand's slices: neighbouring threads take neighbours in memory, which lie
+/// along the depth or along the places.
+template <class Tile, bool along_depth, class Operand>
+class SliceFetcher {
+ public:
+  __device__ SliceFetcher(const Operand& operand, std::int64_t batch, std::int64_t first_place, int places)
+      : elements_(operand.of(batch)), first_place_(first_place), places_(places) {}
+  /// From a depth on, of so many depths: zeros beyond the edges. (The compiler keeps what it can of the
+  /// lines.)
+  __device__ void fetch(std::int64_t first_depth, int depths) {
+    UNROLL
+    for (int j = 0; j < Tile::kShare; ++j) {
+      const bool inside = place(j) < places_ && depth(j) < depths;
+      const auto* from = inside ? elements_.line(first_place_ + place(j))(first_depth + depth(j)) : nullptr;
+      share_[j] = from != nullptr ? widen(*from) : 0;
     }
+  }
+  __device__ void store(typename Tile::Slice& slice) const {
+    UNROLL
+    for (int j = 0; j < Tile::kShare; ++j)
+      slice[depth(j)][place(j) / kPack].value[place(j) % kPack] = share_[j];
+  }
+
+ private:
+  static constexpr int kNeighbours = along_depth ? Tile::kDepth : Tile::kTile,
+                       kStep = Tile::kThreads / kNeighbours;
+
+  static __device__ int place(int j) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return along_depth ? thread / kNeighbours + j * kStep : thread % kNeighbours;
+  }
+  static __device__ int depth(int j) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return along_depth ? thread % kNeighbours : thread / kNeighbours + j * kStep;
+  }
+
+  decltype(std::declval<const Operand&>().of(0)) elements_;
+  std::int64_t first_place_;
+  int places_;
+  float share_[Tile::kShare];
+};
+
+/// A thread's sums, by packs of its rows and columns.
+template <class Tile>
+struct SgemmSums {
+  float of[Tile::kGroups][kPack][Tile::kGroups][kPack] = {};
+
+  /// Adds the product of two slices.
+  __device__ void add(const typename Tile::Slice& a, const typename Tile::Slice& b) {
+    const int own_row = static_cast<int>(threadIdx.x) / 16, own_col = static_cast<int>(threadIdx.x) % 16;
+    for (int depth = 0; depth < Tile::kDepth; ++depth) {
+      Pack<float> rows[Tile::kGroups];
+      UNROLL
+      for (int i = 0; i < Tile::kGroups; ++i) rows[i] = a[depth][own_row + 16 * i];
+      UNROLL
+      for (int j = 0; j < Tile::kGroups; ++j) {
+        const Pack<float> cols = b[depth][own_col + 16 * j];
+        UNROLL
+        for (int i = 0; i < Tile::kGroups; ++i) {
+          UNROLL
+          for (int p = 0; p < kPack; ++p) {
+            UNROLL
+            for (int q = 0; q < kPack; ++q) of[i][p][j][q] += rows[i].value[p] * cols.value[q];
+          }
+        }
+      }
+    }
+  }
+  /// Calls f(group of rows, row, group of columns, column, sum).
+  template <class F>
+  __device__ void each(const F& f) {
+    UNROLL
+    for (int i = 0; i < Tile::kGroups; ++i) {
+      UNROLL
+      for (int p = 0; p < kPack; ++p) {
+        UNROLL
+        for (int j = 0; j < Tile::kGroups; ++j) {
+          UNROLL
+          for (int q = 0; q < kPack; ++q) f(i, p, j, q, of[i][p][j][q]);
+        }
+      }
+    }
+  }
+};
+
+template <class Tile, bool depth_a, bool depth_b, class A, class B, class C>
+__global__ void __launch_bounds__(Tile::kThreads, 2) sgemm_kernel(GemmShape shape, A a, B b, C c) {
+  SHARED(typename Tile::Slice, slices_a, [2]);
+  SHARED(typename Tile::Slice, slices_b, [2]);
+  const GemmBlock<Tile::kTile, Tile::kTile> block(shape);
+  const auto within = [](std::int64_t left, int most) { return left < most ? static_cast<int>(left) : most; };
+  SliceFetcher<Tile, depth_a, A> fetcher_a(a, block.batch, block.row(),
+                                           within(shape.m - block.row(), Tile::kTile));
+  SliceFetcher<Tile, depth_b, B> fetcher_b(b, block.batch, block.col(),
+                                           within(shape.n - block.col(), Tile::kTile));
+  const std::int64_t begin = block.begin(shape), end = block.end(shape);
+  const auto fetch = [&](int step) {
+    const std::int64_t depth = begin + std::int64_t{step} * Tile::kDepth;
+    const int depths = within(end - depth, Tile::kDepth);
+    fetcher_a.fetch(depth, depths);
+    fetcher_b.fetch(depth, depths);
+  };
+  const auto steps = static_cast<int>((end - begin + Tile::kDepth - 1) / Tile::kDepth);
+  SgemmSums<Tile> sums;
+  fetch(0);
+  for (int step = 0; step < steps; ++step) {
+    fetcher_a.store(slices_a[step % 2]);
+    fetcher_b.store(slices_b[step % 2]);
+    __syncthreads();  // all of both slices are here; and all have done with those that are stored next
+    fetch(step + 1);
+    sums.add(slices_a[step % 2], slices_b[step % 2]);
+  }
+  const std::int64_t first_row = block.row() + threadIdx.x / 16 * kPack,
+                     first_col = block.col() + threadIdx.x % 16 * kPack;
+  sums.each([&](int i, int p, int j, int q, float sum) {
+    const std::int64_t row = first_row + 64 * i + p, col = first_col + 64 * j + q;
+    if (row < shape.m && col < shape.n)
+      *c.at(block.batch, block.split, row, col) = c.finish(block.batch, row, col, sum);
+  });
 }
 
-/// Launches it; nothing for an empty C.
+/// Launches it with this tile; nothing for an empty C.
+template <class Tile, class A, class B, class C>
+void launch_sgemm(const GemmShape& shape, const A& a, const B& b, const C& c) {
+  const std::int64_t blocks = shape.blocks(Tile::kTile, Tile::kTile);
+  if (blocks == 0) return;
+  const LaunchShape where{.grid = {static_cast<unsigned>(blocks)}, .block = {Tile::kThreads}};
+  with_direction(a, [&](auto depth_a) {
+    with_direction(b, [&](auto depth_b) {
+      launch<sgemm_kernel<Tile, depth_a.value, depth_b.value, A, B, C>>(where, current_stream(), shape, a, b,
+                                                                        c);
+    });
+  });
+}
+
+/// Launches it with the larger tile where that makes blocks enough for a GPU. Either gives the same bits.
 template <class A, class B, class C>
 void launch_sgemm(const GemmShape& shape, const A& a, const B& b, const C& c) {
-  const std::int64_t blocks = shape.blocks(Sgemm::kTile, Sgemm::kTile);
-  if (blocks == 0) return;
-  launch<sgemm_kernel<A, B, C>>({.grid = {static_cast<unsigned>(blocks)}, .block = {Sgemm::kThreads}},
-                                current_stream(), shape, a, b, c);
+  using Large = SgemmTile<2>;
+  if (shape.m > 64 && shape.n > 64 && shape.blocks(Large::kTile, Large::kTile) >= kEnoughGemmBlocks) {
+    launch_sgemm<Large>(shape, a, b, c);
+  } else {
+    launch_sgemm<SgemmTile<1>>(shape, a, b, c);
+  }
 }
 
 }  // namespace tsr::TSR_BACKEND

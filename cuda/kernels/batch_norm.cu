@@ -41,12 +41,19 @@ __global__ void batch_norm_kernel(ColumnShape shape, const T* x, MixedIn<T> mean
   if (!at.inside) return;
   const float middle = mean[at.column], scale = inv_std[at.column] * weight[at.column],
               shift = bias[at.column];
-  for (std::int64_t row = at.first; row < at.last; row += at.step) {
-    const std::int64_t i = row * shape.columns + at.column;
-    float value = fmaf(widen(x[i]) - middle, scale, shift);
-    if (residual != nullptr) value += widen(residual[i]);
-    y[i] = narrow<T>(relu && value < 0 ? 0 : value);
-  }
+  struct Loaded {
+    float x, residual;
+  };
+  at.each_row(
+      [&](std::int64_t row) {
+        const std::int64_t i = row * shape.columns + at.column;
+        return Loaded{widen(x[i]), residual != nullptr ? widen(residual[i]) : 0};
+      },
+      [&](std::int64_t row, const Loaded& loaded) {
+        float value = fmaf(loaded.x - middle, scale, shift);
+        if (residual != nullptr) value += loaded.residual;
+        y[row * shape.columns + at.column] = narrow<T>(relu && value < 0 ? 0 : value);
+      });
 }
 
 template <class T>
@@ -77,12 +84,12 @@ struct ChannelGradientSums {
   __device__ GradientSums operator()(const ColumnPlace& at) const {
     const float middle = mean[at.column];
     Accumulator<T> sum = 0, sum_x = 0;
-    for (std::int64_t row = at.first; row < at.last; row += at.step) {
-      const std::int64_t i = row * channels + at.column;
-      const Accumulator<T> g = grad[i];
-      sum += g;
-      sum_x += g * (widen(x[i]) - middle);
-    }
+    at.each_row([&](std::int64_t row) { return gradient_at<T>(grad, x, row * channels + at.column); },
+                [&](std::int64_t, const GradientAt& loaded) {
+                  const Accumulator<T> g = loaded.grad;
+                  sum += g;
+                  sum_x += g * (loaded.x - middle);
+                });
     return {sum, sum_x};
   }
 };
@@ -118,12 +125,12 @@ __global__ void batch_norm_bwd_kernel(ColumnShape shape, MaskedGradient<T> grad,
   const auto middle = mean[at.column], a = static_cast<float>(factor),
              b = static_cast<float>(-factor * spread * sum_gx[at.column] / count),
              k = static_cast<float>(-factor * sum_g[at.column] / count);
-  for (std::int64_t row = at.first; row < at.last; row += at.step) {
-    const std::int64_t i = row * shape.columns + at.column;
-    const float g = grad[i];
-    grad_x[i] = narrow<T>(fmaf(a, g, fmaf(b, widen(x[i]) - middle, k)));
-    if (grad_residual != nullptr) grad_residual[i] = narrow<T>(g);
-  }
+  at.each_row([&](std::int64_t row) { return gradient_at<T>(grad, x, row * shape.columns + at.column); },
+              [&](std::int64_t row, const GradientAt& loaded) {
+                const std::int64_t i = row * shape.columns + at.column;
+                grad_x[i] = narrow<T>(fmaf(a, loaded.grad, fmaf(b, loaded.x - middle, k)));
+                if (grad_residual != nullptr) grad_residual[i] = narrow<T>(loaded.grad);
+              });
 }
 
 template <class T>

@@ -43,7 +43,8 @@ struct Geometry : Conv2dParams {
 
 /// A place in an image batch.
 struct Pixel {
-  int sample, row, col;
+  int sample = 0, row = 0, col = 0;
+  Pixel() = default;
   __device__ Pixel(int index, int h, int w) : sample(index / w / h), row(index / w % h), col(index % w) {}
 };
 /// What an index of [taps, channels] says.
@@ -84,19 +85,45 @@ struct Patches {
   bool chunks;
 
   Patches(const Geometry& g, const T* x) : g(g), data(x), chunks(whole_chunks<T>(x, g.in_c, g.group_in)) {}
-  struct OfGroup {
-    Geometry g;
-    const T* x;
-    __device__ const T* operator()(std::int64_t place, std::int64_t depth) const {
-      const Pixel to(static_cast<int>(pixels_are_places ? place : depth), g.out_h, g.out_w);
-      const Tap tap(static_cast<int>(pixels_are_places ? depth : place), g.kernel_w, g.group_in);
-      const int row = to.row * g.stride_h - g.pad_h + tap.row * g.dilation_h;
-      const int col = to.col * g.stride_w - g.pad_w + tap.col * g.dilation_w;
-      if (row < 0 || row >= g.in_h || col < 0 || col >= g.in_w) return nullptr;
-      return x + std::int64_t{(to.sample * g.in_h + row) * g.in_w + col} * g.in_c + tap.channel;
+  /// Where the patch of a pixel begins, or a tap is within patches.
+  struct Corner {
+    int sample, row, col;
+    __device__ static Corner of(const Geometry& g, int index) {
+      const Pixel to(index, g.out_h, g.out_w);
+      return {to.sample, to.row * g.stride_h - g.pad_h, to.col * g.stride_w - g.pad_w};
     }
   };
-  __device__ OfGroup of(std::int64_t group) const { return {g, data + group * g.group_in}; }
+  struct Offset {
+    int row, col, channel;
+    __device__ static Offset of(const Geometry& g, int index) {
+      const Tap tap(index, g.kernel_w, g.group_in);
+      return {tap.row * g.dilation_h, tap.col * g.dilation_w, tap.channel};
+    }
+  };
+  using Place = std::conditional_t<pixels_are_places, Corner, Offset>;
+  struct Line {
+    const Geometry* g;
+    const T* x;
+    Place place;
+    __device__ const T* operator()(std::int64_t depth) const {
+      if constexpr (pixels_are_places) {
+        return at(place, Offset::of(*g, static_cast<int>(depth)));
+      } else {
+        return at(Corner::of(*g, static_cast<int>(depth)), place);
+      }
+    }
+    __device__ const T* at(const Corner& patch, const Offset& tap) const {
+      const int row = patch.row + tap.row, col = patch.col + tap.col;
+      if (row < 0 || row >= g->in_h || col < 0 || col >= g->in_w) return nullptr;
+      return x + std::int64_t{(patch.sample * g->in_h + row) * g->in_w + col} * g->in_c + tap.channel;
+    }
+  };
+  struct OfGroup {
+    const Geometry* g;
+    const T* x;
+    __device__ Line line(std::int64_t place) const { return {g, x, Place::of(*g, static_cast<int>(place))}; }
+  };
+  __device__ OfGroup of(std::int64_t group) const { return {&g, data + group * g.group_in}; }
 };
 
 /// The output whose tap reads input `position`: it is `valid` when there is one.
@@ -121,20 +148,27 @@ struct Readers {
 
   Readers(const Geometry& g, const T* grad)
       : g(g), data(grad), chunks(whole_chunks<T>(grad, g.out_c, g.group_out)) {}
-  struct OfGroup {
-    Geometry g;
+  struct Line {
+    const Geometry* g;
     const T* grad;
-    __device__ const T* operator()(std::int64_t input, std::int64_t index) const {
-      const Pixel from(static_cast<int>(input), g.in_h, g.in_w);
-      const Tap tap(static_cast<int>(index), g.kernel_w, g.group_out);
-      const Reader row(from.row, g.pad_h, tap.row, g.dilation_h, g.stride_h, g.out_h);
-      const Reader col(from.col, g.pad_w, tap.col, g.dilation_w, g.stride_w, g.out_w);
+    Pixel from;
+    __device__ const T* operator()(std::int64_t index) const {
+      const Tap tap(static_cast<int>(index), g->kernel_w, g->group_out);
+      const Reader row(from.row, g->pad_h, tap.row, g->dilation_h, g->stride_h, g->out_h);
+      const Reader col(from.col, g->pad_w, tap.col, g->dilation_w, g->stride_w, g->out_w);
       if (!row.valid || !col.valid) return nullptr;
-      return grad + std::int64_t{(from.sample * g.out_h + row.output) * g.out_w + col.output} * g.out_c +
+      return grad + std::int64_t{(from.sample * g->out_h + row.output) * g->out_w + col.output} * g->out_c +
              tap.channel;
     }
   };
-  __device__ OfGroup of(std::int64_t group) const { return {g, data + group * g.group_out}; }
+  struct OfGroup {
+    const Geometry* g;
+    const T* grad;
+    __device__ Line line(std::int64_t input) const {
+      return {g, grad, Pixel(static_cast<int>(input), g->in_h, g->in_w)};
+    }
+  };
+  __device__ OfGroup of(std::int64_t group) const { return {&g, data + group * g.group_out}; }
 };
 
 // ---- forward: [outputs, taps·in] · [taps·in, out] ----
@@ -204,16 +238,21 @@ struct InputWeight {
 
   InputWeight(const Geometry& g, const T* weight)
       : g(g), data(weight), chunks(whole_chunks<T>(weight, g.group_in, g.group_in)) {}
-  struct OfGroup {
-    Geometry g;
-    const T* weight;
-    __device__ const T* operator()(std::int64_t col, std::int64_t k) const {
-      const int tap = static_cast<int>(k) / g.group_out, channel = static_cast<int>(k) % g.group_out;
-      return weight + (channel * g.taps + tap) * g.group_in + col;
+  struct Line {
+    const Geometry* g;
+    const T* weight;  ///< of the input channel
+    __device__ const T* operator()(std::int64_t k) const {
+      const int tap = static_cast<int>(k) / g->group_out, channel = static_cast<int>(k) % g->group_out;
+      return weight + (channel * g->taps + tap) * g->group_in;
     }
   };
+  struct OfGroup {
+    const Geometry* g;
+    const T* weight;
+    __device__ Line line(std::int64_t col) const { return {g, weight + col}; }
+  };
   __device__ OfGroup of(std::int64_t group) const {
-    return {g, data + group * g.group_out * g.taps * g.group_in};
+    return {&g, data + group * g.group_out * g.taps * g.group_in};
   }
 };
 template <class T>

@@ -60,10 +60,11 @@ __global__ void group_norm_kernel(ColumnShape shape, Grouped grouped, const T* x
   if (!at.inside) return;
   const std::int64_t group = grouped.of(at.batch, at.column);
   const float middle = mean[group], scale = inv_std[group] * weight[at.column], shift = bias[at.column];
-  for (std::int64_t row = at.first; row < at.last; row += at.step) {
-    const std::int64_t i = (at.batch * shape.rows + row) * shape.columns + at.column;
-    y[i] = narrow<T>(fmaf(widen(x[i]) - middle, scale, shift));
-  }
+  const std::int64_t start = at.batch * shape.rows * shape.columns + at.column;
+  at.each_row([&](std::int64_t row) { return widen(x[start + row * shape.columns]); },
+              [&](std::int64_t row, float value) {
+                y[start + row * shape.columns] = narrow<T>(fmaf(value - middle, scale, shift));
+              });
 }
 
 template <class T>
@@ -92,12 +93,13 @@ struct SampleSums {
     const std::int64_t group = grouped.of(at.batch, at.column);
     const float middle = mean[group], factor = inv_std[group];
     Accumulator<T> sum = 0, sum_x = 0;
-    for (std::int64_t row = at.first; row < at.last; row += at.step) {
-      const std::int64_t i = (at.batch * places + row) * channels + at.column;
-      const Accumulator<T> g = widen(grad[i]);
-      sum += g;
-      sum_x += g * ((widen(x[i]) - middle) * factor);
-    }
+    const std::int64_t start = at.batch * places * channels + at.column;
+    at.each_row([&](std::int64_t row) { return gradient_at<T>(grad, x, start + row * channels); },
+                [&](std::int64_t, const GradientAt& loaded) {
+                  const Accumulator<T> g = loaded.grad;
+                  sum += g;
+                  sum_x += g * ((loaded.x - middle) * factor);
+                });
     return {sum, sum_x};
   }
 };
@@ -125,11 +127,13 @@ __global__ void group_norm_bwd_kernel(ColumnShape shape, Grouped grouped, const 
   const float middle = mean[group], factor = inv_std[group], scale = weight[at.column],
               average = static_cast<float>(averages[group].g),
               average_x = static_cast<float>(averages[group].gx);
-  for (std::int64_t row = at.first; row < at.last; row += at.step) {
-    const std::int64_t i = (at.batch * shape.rows + row) * shape.columns + at.column;
-    const float unit = (widen(x[i]) - middle) * factor;
-    grad_x[i] = narrow<T>((widen(grad[i]) * scale - average - unit * average_x) * factor);
-  }
+  const std::int64_t start = at.batch * shape.rows * shape.columns + at.column;
+  at.each_row([&](std::int64_t row) { return gradient_at<T>(grad, x, start + row * shape.columns); },
+              [&](std::int64_t row, const GradientAt& loaded) {
+                const float unit = (loaded.x - middle) * factor;
+                grad_x[start + row * shape.columns] =
+                    narrow<T>((loaded.grad * scale - average - unit * average_x) * factor);
+              });
 }
 
 /// The sums of all samples.

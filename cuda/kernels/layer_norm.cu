@@ -71,12 +71,19 @@ struct ParameterSums {
 
   __device__ GradientSums operator()(const ColumnPlace& at) const {
     Accumulator<T> sum = 0, sum_x = 0;
-    for (std::int64_t row = at.first; row < at.last; row += at.step) {
-      const std::int64_t i = row * n + at.column;
-      const Accumulator<T> g = widen(grad[i]);
-      sum += g;
-      sum_x += g * ((widen(x[i]) - mean[row]) * inv_std[row]);
-    }
+    struct Loaded {
+      float grad, unit;
+    };
+    at.each_row(
+        [&](std::int64_t row) {
+          const std::int64_t i = row * n + at.column;
+          return Loaded{widen(grad[i]), (widen(x[i]) - mean[row]) * inv_std[row]};
+        },
+        [&](std::int64_t, const Loaded& loaded) {
+          const Accumulator<T> g = loaded.grad;
+          sum += g;
+          sum_x += g * loaded.unit;
+        });
     return {sum, sum_x};
   }
 };

@@ -77,9 +77,10 @@ struct ColumnElements {
   __device__ A operator()(const ColumnPlace& at) const {
     const T* column = x + shape.kept.outer_offset(at.batch).x + at.column * shape.kept.inner().x;
     A all = Combine::template identity<A>();
-    for (std::int64_t row = at.first; row < at.last; row += at.step)
-      all = Combine{}(
-          all, static_cast<A>(Ends{}.enter(static_cast<A>(widen(column[shape.reduced.offset(row).x])))));
+    at.each_row([&](std::int64_t row) { return column[shape.reduced.offset(row).x]; },
+                [&](std::int64_t, const T& x) {
+                  all = Combine{}(all, static_cast<A>(Ends{}.enter(static_cast<A>(widen(x)))));
+                });
     return all;
   }
 };

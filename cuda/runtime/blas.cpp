@@ -1,4 +1,4 @@
-// cuBLAS's side of its door. Untested until a GPU has run it: docs/cuda.md.
+// cuBLAS's side of its door.
 
 #include "cuda/blas.h"
 

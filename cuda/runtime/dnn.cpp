@@ -1,4 +1,4 @@
-// cuDNN's side of its door. Untested until a GPU has run it: docs/cuda.md.
+// cuDNN's side of its door.
 
 #include "cuda/dnn.h"
 

@@ -31,8 +31,13 @@ struct Launchable;
 template <class... Parameters, void (*kernel)(Parameters...)>
 struct Launchable<kernel> {
   static void launch(const LaunchShape& shape, Stream& stream, Parameters... parameters) {
-    constexpr std::size_t kGiven = 48 << 10;  // more must be asked for
-    if (shape.shared_bytes > kGiven)
+    constexpr std::size_t kGiven = 48 << 10;  // to a block, what it declares included; more must be asked for
+    static const std::size_t declared = [] {
+      cudaFuncAttributes attributes{};
+      check(cudaFuncGetAttributes(&attributes, kernel), kernel_name<kernel>());
+      return attributes.sharedSizeBytes;
+    }();
+    if (declared + shape.shared_bytes > kGiven)
       check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(shape.shared_bytes)),
             kernel_name<kernel>());

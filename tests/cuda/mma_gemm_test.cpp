@@ -1,5 +1,6 @@
-// The tensor cores' matrix product (cuda/mma_gemm.h) by itself: both tiles, every order of the operands in
-// memory, edges, batches and portions, with whole numbers, whose sums are exact.
+// The matrix products of the tensor cores (cuda/mma_gemm.h) and of the CUDA cores (cuda/sgemm.h) by
+// themselves: both tiles of each, every order of the operands in memory, edges, batches and portions, with
+// whole numbers, whose sums are exact.
 #include <array>
 #include <doctest/doctest.h>
 #include <set>
@@ -7,6 +8,7 @@
 
 #define TSR_BACKEND emu
 #include "cuda/mma_gemm.h"
+#include "cuda/sgemm.h"
 
 namespace tsr::emu {
 namespace {
@@ -62,14 +64,28 @@ struct Operand {
             pitch % static_cast<std::int64_t>(16 / sizeof(T)) == 0};
   }
   float value(std::int64_t batch, std::int64_t place, std::int64_t k) const {
-    return *given().of(batch)(place, k);
+    return *given().of(batch).line(place)(k);
   }
 };
+
+template <class Tile>
+constexpr bool is_sgemm = false;
+template <int groups>
+constexpr bool is_sgemm<SgemmTile<groups>> = true;
+
+template <class Tile, class... Arguments>
+void launch_product(const Arguments&... arguments) {
+  if constexpr (is_sgemm<Tile>) {
+    launch_sgemm<Tile>(arguments...);
+  } else {
+    launch_mma_gemm<Tile>(arguments...);
+  }
+}
 
 template <class Tile, class T>
 void check_product(const GemmShape& shape, const Operand<T>& a, const Operand<T>& b, bool pairs) {
   std::vector<float> c(shape.splits * shape.batch * shape.m * shape.n, -1);
-  launch_mma_gemm<Tile>(shape, a.given(), b.given(), Sums{c.data(), shape.batch, shape.m, shape.n, pairs});
+  launch_product<Tile>(shape, a.given(), b.given(), Sums{c.data(), shape.batch, shape.m, shape.n, pairs});
   std::int64_t wrong = 0;
   for (std::int64_t split = 0; split < shape.splits; ++split)
     for (std::int64_t batch = 0; batch < shape.batch; ++batch)
@@ -116,10 +132,22 @@ TEST_CASE_TEMPLATE("operands of any order in memory, beyond the edges of a tile 
   check_orders<SmallMmaTile, T>();
 }
 
-TEST_CASE("small, empty and deep products, batches and portions") {
+TEST_CASE(
+    "the CUDA cores' product of operands of any order in memory, beyond the edges of tiles and slices") {
+  const GemmShape shape{.batch = 1, .m = 133, .n = 150, .k = 81};
+  for (const Order a : {Order::depth, Order::places})
+    for (const Order b : {Order::depth, Order::places}) {
+      const Operand<float> left(1, shape.m, shape.k, a, false, 1), right(1, shape.n, shape.k, b, false, 2);
+      check_product<SgemmTile<1>>(shape, left, right, false);
+      check_product<SgemmTile<2>>(shape, left, right, false);
+    }
+}
+
+template <class Tile, class T>
+void check_edges() {
   const auto check = [](const GemmShape& shape, bool pairs) {
-    check_product<SmallMmaTile, BFloat16>(shape, {shape.batch, shape.m, shape.k, Order::depth, true, 3},
-                                          {shape.batch, shape.n, shape.k, Order::places, true, 4}, pairs);
+    check_product<Tile, T>(shape, {shape.batch, shape.m, shape.k, Order::depth, true, 3},
+                           {shape.batch, shape.n, shape.k, Order::places, true, 4}, pairs);
   };
   check({.batch = 1, .m = 1, .n = 1, .k = 1}, false);
   check({.batch = 1, .m = 3, .n = 2, .k = 0}, true);
@@ -127,6 +155,12 @@ TEST_CASE("small, empty and deep products, batches and portions") {
   check({.batch = 1, .m = 17, .n = 9, .k = 999}, false);
   check({.batch = 3, .m = 65, .n = 66, .k = 32}, true);
   check({.batch = 2, .m = 20, .n = 31, .k = 150, .splits = 3, .portion = 64}, false);
+}
+
+TEST_CASE("small, empty and deep products, batches and portions") {
+  check_edges<SmallMmaTile, BFloat16>();
+  check_edges<SgemmTile<1>, float>();
+  check_edges<SgemmTile<2>, float>();
 }
 
 TEST_CASE("both tiles give the same bits") {
@@ -140,12 +174,13 @@ TEST_CASE("both tiles give the same bits") {
     }
   const auto product = [&](auto tile) {
     std::vector<float> c(shape.m * shape.n);
-    launch_mma_gemm<decltype(tile)>(shape, Given<BFloat16>{a.data(), 0, 104, 1, true, true},
-                                    Given<BFloat16>{b.data(), 0, 104, 1, true, true},
-                                    Sums{c.data(), 1, shape.m, shape.n, true});
+    launch_product<decltype(tile)>(shape, Given<BFloat16>{a.data(), 0, 104, 1, true, true},
+                                   Given<BFloat16>{b.data(), 0, 104, 1, true, true},
+                                   Sums{c.data(), 1, shape.m, shape.n, true});
     return c;
   };
   CHECK(product(LargeMmaTile{}) == product(SmallMmaTile{}));
+  CHECK(product(SgemmTile<2>{}) == product(SgemmTile<1>{}));
 }
 
 using Addresses = std::array<const std::byte*, 8>;

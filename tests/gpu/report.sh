@@ -1,12 +1,13 @@
 #!/bin/sh
 # report.sh TREE PYTHON [PART...]: what only a GPU can tell, as one report in Markdown on standard output. Without a GPU,
 # or without the device cuda in the build TREE, all of it that can be is rehearsed on the emulator. PYTHON has PyTorch,
-# for the benchmarks; it may be empty. The parts are cases, training, sanitizer and speed, by default all. Progress goes
-# to standard error. Exit code 1 when something that ran failed.
+# for the benchmarks; it may be empty. The parts are cases, training, speed and compute-sanitizer's tools, by default all.
+# Progress goes to standard error. Exit code 1 when something that ran failed.
 set -eu
 tree=$1 python=$2
 shift 2
-parts=${*:-cases training sanitizer speed}
+tools='memcheck racecheck synccheck initcheck'
+parts=${*:-cases training $tools speed}
 failed=0 ran=0 skipped=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -122,19 +123,17 @@ if wanted training; then
   done
 fi
 
-if wanted sanitizer; then
-  printf '\n## compute-sanitizer\n'
-  for tool in memcheck racecheck synccheck initcheck; do
-    printf '\n### %s\n' "$tool"
-    if [ "$device" = emu ]; then
-      skip "$tool" "$lacking; without one there is \`./run check\`"
-    elif ! command -v compute-sanitizer >/dev/null; then
-      skip "$tool" 'compute-sanitizer is not installed; it comes with the CUDA toolkit'
-    else
-      every_op "$tool" handwritten values "compute-sanitizer --tool $tool --error-exitcode 1"
-    fi
-  done
-fi
+for tool in $tools; do
+  if ! wanted "$tool"; then continue; fi
+  printf '\n## compute-sanitizer: %s\n' "$tool"
+  if [ "$device" = emu ]; then
+    skip "$tool" "$lacking; without one there is \`./run check\`"
+  elif ! command -v compute-sanitizer >/dev/null; then
+    skip "$tool" 'compute-sanitizer is not installed; it comes with the CUDA toolkit'
+  else
+    every_op "$tool" handwritten values "compute-sanitizer --tool $tool --error-exitcode 1"
+  fi
+done
 
 if wanted speed; then
   printf '\n## Speed\n\nOurs, by handwritten kernels, beside the library; a SimCLR step by either, beside PyTorch.\n'
