@@ -30,6 +30,13 @@ void choose_doors(Device device, Settings& settings) {
   if (device != Device::cpu) choose_variant(device, variant);
 }
 
+/// Setting read: views_on, whether the host makes a batch's views (default), or the device by what the host
+/// has drawn. It leaves the draws as they are; the views differ by rounding, and on the CPU not at all.
+bool makes_views_on_device(Device device, Settings& settings) {
+  if (device == Device::cpu && !settings.has("views_on")) return false;
+  return settings.choice("views_on", "host", {"host", "device"}) == "device";
+}
+
 /// A run in progress: what it is made of, and one step after another.
 class Run {
  public:
@@ -58,6 +65,7 @@ class Run {
   ModelInfo model_info_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Loader> loader_;
+  std::vector<AugmentationPtr> device_views_;  ///< that the device makes; else none
   std::int64_t total_steps_ = 0;
   std::unique_ptr<Trainer> trainer_;
   std::optional<RunFolder> folder_;
@@ -117,8 +125,10 @@ void Run::make_loader() {
       .views = make_augmentations(method_info_.augmentation, view_plan(method_info_, config.settings),
                                   model_info_.image_size, model_info_.normalization, config.settings),
       .seed = config.seed,
-      .workers = options_.workers};
+      .workers = options_.workers,
+      .raw = makes_views_on_device(device_, config.settings)};
   check_view_sizes(loader.views);
+  if (loader.raw) device_views_ = loader.views;
   loader_ = std::make_unique<Loader>(dataset_, std::move(loader));
 }
 
@@ -183,6 +193,7 @@ PretrainSummary Run::train() {
 
 void Run::step() {
   Batch batch = loader_->next();
+  if (!device_views_.empty()) batch.views = views_on(device_, batch.raw, device_views_, dataset_->channels());
   for (Tensor& view : batch.views) view = view.to(precision_.parameters).to(device_);
   const StepReport report = trainer_->step(batch);
   summary_.images += batch.ids.numel();

@@ -5,7 +5,6 @@
 #include <numeric>
 #include <utility>
 
-#include "data/blur.h"
 #include "data/color.h"
 #include "tensor/parallel.h"
 
@@ -72,6 +71,31 @@ Generator view_generator(std::uint64_t seed, std::int64_t epoch, std::int64_t id
       .fork(static_cast<std::uint64_t>(view));
 }
 
+ViewRecipe Augmentation::draw(int, int, Generator) const {
+  throw InputError("augmentation: this one has no recipes; its views can be made on the host alone");
+}
+ViewSettings Augmentation::settings() const {
+  throw InputError("augmentation: this one has no recipes; its views can be made on the host alone");
+}
+
+Tensors views_on(Device device, const RawViews& raw, const std::vector<AugmentationPtr>& augmentations,
+                 std::int64_t channels) {
+  TSR_CHECK(raw.recipes.size() == augmentations.size(), "views_on: recipes for ", raw.recipes.size(),
+            " views, but ", augmentations.size(), " augmentations");
+  const Tensor pixels = raw.pixels.to(device), places = raw.places.to(device);
+  Tensors result;
+  for (std::size_t v = 0; v < augmentations.size(); ++v) {
+    const std::int64_t size = augmentations[v]->size();
+    const Tensor views = empty({places.size(0), size, size, channels}, float32, device),
+                 recipes = raw.recipes[v].to(device);
+    Context context(device);
+    augment_views(context, views.view(), pixels.view(), places.view(), recipes.view(),
+                  augmentations[v]->settings());
+    result.push_back(views);
+  }
+  return result;
+}
+
 AugmentationConfig& AugmentationConfig::jitter_strength(float strength) {
   brightness = contrast = saturation = 0.8f * strength;
   hue = 0.2f * strength;
@@ -106,43 +130,43 @@ RandomAugmentation::RandomAugmentation(const AugmentationConfig& config) : confi
   check(config.normalization);
 }
 
-void RandomAugmentation::apply(const Image& image, Generator generator, float* out) const {
+ViewRecipe RandomAugmentation::draw(int height, int width, Generator generator) const {
   // Each step reads a draw of its own: switching one off leaves the others as they were.
   RandomWords crop(generator), flip(generator), color(generator), grey(generator), blur(generator),
       solar(generator);
-  const Planes view = working_planes(image.channels, config_.size);
-  const Box box = random_box(image.height, image.width, config_, crop);
-  crop_resize(image, box, flip.uniform() < config_.flip, view);
-  if (color.uniform() < config_.jitter) jitter(view, color);
-  if (grey.uniform() < config_.grey) make_grey(view);
-  if (blur.uniform() < config_.blur)
-    gaussian_blur(view, config_.size / 20, blur.uniform(config_.min_sigma, config_.max_sigma));
-  if (solar.uniform() < config_.solarize) tsr::solarize(view, config_.solarize_threshold);
-  store_normalized(view, config_.normalization.mean, config_.normalization.std, out);
+  const Box box = random_box(height, width, config_, crop);
+  ViewRecipe recipe{.top = static_cast<float>(box.top),
+                    .left = static_cast<float>(box.left),
+                    .height = static_cast<float>(box.height),
+                    .width = static_cast<float>(box.width)};
+  recipe.flip = flip.uniform() < config_.flip;
+  if (color.uniform() < config_.jitter) draw_jitter(color, recipe);
+  recipe.grey = grey.uniform() < config_.grey;
+  if (blur.uniform() < config_.blur) recipe.sigma = blur.uniform(config_.min_sigma, config_.max_sigma);
+  recipe.solarize = solar.uniform() < config_.solarize;
+  return recipe;
 }
 
-void RandomAugmentation::jitter(const Planes& view, RandomWords& words) const {
+void RandomAugmentation::draw_jitter(RandomWords& words, ViewRecipe& recipe) const {
   auto factor = [&](float range) { return words.uniform(std::max(0.f, 1 - range), 1 + range); };
-  const float brightness = factor(config_.brightness), contrast = factor(config_.contrast),
-              saturation = factor(config_.saturation), hue = words.uniform(-config_.hue, config_.hue);
+  recipe.brightness = factor(config_.brightness);
+  recipe.contrast = factor(config_.contrast);
+  recipe.saturation = factor(config_.saturation);
+  recipe.hue = words.uniform(-config_.hue, config_.hue);
   std::array<int, 4> order{0, 1, 2, 3};
   for (std::uint32_t i = 3; i > 0; --i) std::swap(order[i], order[words.below(i + 1)]);
-  for (const int step : order) {
-    switch (step) {
-      case 0:
-        adjust_brightness(view, brightness);
-        break;
-      case 1:
-        adjust_contrast(view, contrast);
-        break;
-      case 2:
-        adjust_saturation(view, saturation);
-        break;
-      default:
-        adjust_hue(view, hue);
-        break;
-    }
-  }
+  recipe.order = static_cast<float>(order[0] + 4 * order[1] + 16 * order[2] + 64 * order[3]);
+}
+
+ViewSettings RandomAugmentation::settings() const {
+  return {.blur_radius = config_.size / 20,
+          .solarize_threshold = config_.solarize_threshold,
+          .mean = config_.normalization.mean,
+          .std = config_.normalization.std};
+}
+
+void RandomAugmentation::apply(const Image& image, Generator generator, float* out) const {
+  make_view(image, draw(image.height, image.width, generator), settings(), config_.size, out);
 }
 
 CenterCrop::CenterCrop(int size, const Normalization& normalization, int resize)

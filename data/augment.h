@@ -4,10 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/image.h"
+#include "data/recipe.h"
 #include "data/resize.h"
+#include "tensor/batch.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
@@ -22,6 +25,11 @@ class Augmentation {
   virtual int size() const = 0;
   /// Writes a view, float32 [size, size, image.channels].
   virtual void apply(const Image& image, Generator generator, float* out) const = 0;
+
+  /// Where views may be made on a device: all that apply draws for an image of this size, and what all its
+  /// views have in common. By default InputError: only the host can make them.
+  virtual ViewRecipe draw(int height, int width, Generator generator) const;
+  virtual ViewSettings settings() const;
 };
 
 using AugmentationPtr = std::shared_ptr<const Augmentation>;
@@ -80,11 +88,18 @@ class RandomAugmentation final : public Augmentation {
   void apply(const Image& image, Generator generator, float* out) const override;
   const AugmentationConfig& config() const { return config_; }
 
+  ViewRecipe draw(int height, int width, Generator generator) const override;
+  ViewSettings settings() const override;
+
  private:
-  void jitter(const Planes& view, RandomWords& words) const;
+  void draw_jitter(RandomWords& words, ViewRecipe& recipe) const;
 
   AugmentationConfig config_;
 };
+
+/// Makes the views of a raw batch on a device: for each augmentation float32 [N, size, size, channels].
+Tensors views_on(Device device, const RawViews& raw, const std::vector<AugmentationPtr>& augmentations,
+                 std::int64_t channels);
 
 /// The box that torchvision's RandomResizedCrop would draw from `height` × `width` pixels: ten tries, then
 /// the largest central box of a permitted ratio.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <numeric>
 #include <system_error>
 #include <utility>
@@ -14,26 +15,61 @@ namespace {
 // The stream that shuffles is none of the views' (data/augment.h forks the seed by epochs, counted from 0).
 constexpr std::uint64_t kOrderStream = ~std::uint64_t{0};
 
+/// One sample's views, into place i of the batch.
+void add_views(const LoaderConfig& config, const Image& image, std::int64_t epoch, std::int64_t i,
+               Batch& batch) {
+  const std::int64_t id = batch.ids.data<std::int64_t>()[i];
+  for (std::size_t v = 0; v < config.views.size(); ++v) {
+    const Generator generator = view_generator(config.seed, epoch, id, static_cast<int>(v));
+    if (config.raw) {
+      const ViewRecipe recipe = config.views[v]->draw(image.height, image.width, generator);
+      std::memcpy(batch.raw.recipes[v].data<float>() + i * ViewRecipe::kFields, &recipe, sizeof recipe);
+    } else {
+      config.views[v]->apply(image, generator,
+                             batch.views[v].data<float>() + i * (batch.views[v].numel() / batch.ids.numel()));
+    }
+  }
+}
+
+/// Images one behind the other, and where each is.
+void pack(const std::vector<Image>& images, RawViews& raw) {
+  raw.places = empty({static_cast<std::int64_t>(images.size()), 3}, int64);
+  auto* place = raw.places.data<std::int64_t>();
+  std::int64_t bytes = 0;
+  for (const Image& image : images) {
+    *place++ = bytes;
+    *place++ = image.height;
+    *place++ = image.width;
+    bytes += static_cast<std::int64_t>(image.pixels.size());
+  }
+  raw.pixels = empty({bytes}, uint8);
+  auto* out = raw.pixels.data<std::uint8_t>();
+  for (const Image& image : images) out = std::copy(image.pixels.begin(), image.pixels.end(), out);
+}
+
 /// Samples begin … begin+count-1 of an epoch's order, each decoded once for all its views.
 Batch make_batch(const Dataset& dataset, const LoaderConfig& config, const std::int64_t* indices,
                  std::int64_t count, std::int64_t epoch) {
   Batch batch;
-  const std::int64_t channels = dataset.channels();
-  for (const AugmentationPtr& view : config.views)
-    batch.views.push_back(empty({count, view->size(), view->size(), channels}));
-  batch.ids = empty({count}, int64);
-  if (dataset.labelled()) batch.labels = empty({count}, int64);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t index = indices[i], id = dataset.id(index);
-    batch.ids.data<std::int64_t>()[i] = id;
-    if (dataset.labelled()) batch.labels.data<std::int64_t>()[i] = dataset.label(index);
-    const Image image = dataset.image(index);
-    for (std::size_t v = 0; v < config.views.size(); ++v) {
-      const std::int64_t size = config.views[v]->size();
-      config.views[v]->apply(image, view_generator(config.seed, epoch, id, static_cast<int>(v)),
-                             batch.views[v].data<float>() + i * size * size * channels);
+  for (const AugmentationPtr& view : config.views) {
+    if (config.raw) {
+      batch.raw.recipes.push_back(empty({count, ViewRecipe::kFields}));
+    } else {
+      batch.views.push_back(empty({count, view->size(), view->size(), dataset.channels()}));
     }
   }
+  batch.ids = empty({count}, int64);
+  if (dataset.labelled()) batch.labels = empty({count}, int64);
+  std::vector<Image> images;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t index = indices[i];
+    batch.ids.data<std::int64_t>()[i] = dataset.id(index);
+    if (dataset.labelled()) batch.labels.data<std::int64_t>()[i] = dataset.label(index);
+    Image image = dataset.image(index);
+    add_views(config, image, epoch, i, batch);
+    if (config.raw) images.push_back(std::move(image));
+  }
+  if (config.raw) pack(images, batch.raw);
   return batch;
 }
 
@@ -50,6 +86,8 @@ Loader::Loader(DatasetPtr dataset, LoaderConfig config)
   TSR_CHECK_INPUT(config_.workers >= 0 && config_.workers <= 1024, "workers ", config_.workers,
                   ": must be 0 to 1024");
   TSR_CHECK_INPUT(config_.prefetch >= 1, "prefetch ", config_.prefetch, ": must be at least 1");
+  if (config_.raw)
+    for (const AugmentationPtr& view : config_.views) view->settings();  // throws where there are no recipes
   batches_per_epoch_ = config_.drop_last ? samples / size : (samples + size - 1) / size;
   try {
     for (int i = 0; i < config_.workers; ++i) threads_.emplace_back([this] { work(); });

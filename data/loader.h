@@ -24,6 +24,7 @@ struct LoaderConfig {
   bool drop_last = true;               ///< leave out an epoch's last batch when it isn't full
   int workers = 0;                     ///< threads; 0 makes each batch inside next()
   int prefetch = 2;                    ///< batches ready or being made ahead, a worker
+  bool raw = false;                    ///< batches hold images and recipes, and views_on makes the views
 };
 
 /// Which batch comes next: all that must be kept to go on from here.

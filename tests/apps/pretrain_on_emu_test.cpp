@@ -44,10 +44,11 @@ std::vector<std::size_t> launches(const std::vector<std::string>& kernels) {
 class Runs {
  public:
   std::vector<double> losses_of(const std::string& name, const std::string& device,
-                                const char* doors = nullptr) {
+                                const char* doors = nullptr, const char* views_on = nullptr) {
     PretrainOptions options;
     options.config = tiny_config(device);
     if (doors != nullptr) options.config.settings.set("doors", doors);
+    if (views_on != nullptr) options.config.settings.set("views_on", views_on);
     options.out = scratch_.path() / name;
     options.quiet = true;
     pretrain(std::move(options));
@@ -113,6 +114,21 @@ TEST_CASE("pre-training on emu through the doors of cuBLAS and cuDNN has the hos
   runs.check_on_emu("library", "library", with_the_rest(kStandIns), kProducts);
   CHECK(runs.config("library").at("settings").at("doors") == "library");
   CHECK(!runs.config("library host").at("settings").contains("doors"));
+}
+
+TEST_CASE("the device makes its views itself: on the CPU the same bytes, on emu the same losses") {
+  Runs runs;
+  const std::vector<double> host = runs.losses_of("host", "cpu");
+  runs.losses_of("views on the CPU", "cpu", nullptr, "device");
+  runs.check_same("host", "views on the CPU");
+  const auto kernels = {"crop_resize_kernel", "color_kernel", "blur_rows_kernel", "finish_views_kernel"};
+  const auto before = launches({kernels.begin(), kernels.end()});
+  const std::vector<double> device = runs.losses_of("views on emu", "emu", nullptr, "device");
+  const auto after = launches({kernels.begin(), kernels.end()});
+  for (std::size_t i = 0; i < kernels.size(); ++i)
+    CHECK(after[i] - before[i] == 20);  // two views in ten steps
+  REQUIRE(device.size() == 10);
+  for (std::size_t step = 0; step < 10; ++step) CHECK(std::abs(device[step] - host[step]) < 1e-3);
 }
 
 }  // namespace tsr::test

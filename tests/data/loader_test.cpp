@@ -237,6 +237,43 @@ TEST_CASE("the time spent waiting is counted") {
   }
 }
 
+TEST_CASE("raw batches make the same views on the host, and nearly the same on a device") {
+  const auto dataset = std::make_shared<tsr::Shapes>(tsr::Split::train);
+  tsr::AugmentationConfig strong;
+  strong.size = 40;
+  strong.solarize = 0.5f;
+  tsr::LoaderConfig config;
+  config.batch_size = 12;
+  config.views = {std::make_shared<tsr::RandomAugmentation>(strong),
+                  std::make_shared<tsr::RandomAugmentation>(tsr::small_image_augmentation(24))};
+  tsr::LoaderConfig raw = config;
+  raw.raw = true;
+  raw.workers = 2;
+  tsr::Loader loader(dataset, config), raw_loader(dataset, raw);
+  for (int batch = 0; batch < 3; ++batch) {
+    const tsr::Batch made = loader.next(), given = raw_loader.next();
+    CHECK(given.views.empty());
+    CHECK(ids_of(given) == ids_of(made));
+    const tsr::Tensors host = tsr::views_on(tsr::Device::cpu, given.raw, raw.views, dataset->channels()),
+                       device = tsr::views_on(tsr::Device::emu, given.raw, raw.views, dataset->channels());
+    for (std::size_t v = 0; v < 2; ++v) {
+      CHECK(tsr::text(host[v]) == tsr::text(made.views[v]));
+      const tsr::Tensor there = device[v].to(tsr::Device::cpu);
+      float worst = 0;
+      for (std::int64_t i = 0; i < there.numel(); ++i) {
+        REQUIRE(host[v].data<float>()[i] == made.views[v].data<float>()[i]);
+        worst = std::max(worst, std::abs(there.data<float>()[i] - host[v].data<float>()[i]));
+      }
+      CHECK(worst < 2e-5f);
+    }
+  }
+  config.views = {std::make_shared<tsr::CenterCrop>(8)};
+  config.raw = true;
+  CHECK_THROWS_WITH_AS(tsr::Loader(dataset, config),
+                       "augmentation: this one has no recipes; its views can be made on the host alone",
+                       tsr::InputError);
+}
+
 TEST_CASE("a loader that cannot work says why") {
   const auto set = std::make_shared<Tiny>(10);
   auto error = [&](auto change, const tsr::DatasetPtr& from) {

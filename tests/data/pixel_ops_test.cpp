@@ -9,68 +9,22 @@
 #include "data/color.h"
 #include "data/resize.h"
 #include "tensor/error.h"
+#include "tests/data/pixel_reference.h"
 #include "tests/data/test_images.h"
 
 namespace {
 
+using tsr::test::blur_reflect;
+using tsr::test::grey;
+using tsr::test::reference_hue;
+using tsr::test::reference_resize;
+using tsr::test::unit;
 using Pixels = std::vector<double>;  // channels last
 
 Pixels reference_values(const tsr::Image& image) {
   Pixels values;
   for (const auto byte : image.pixels) values.push_back(byte / 255.0);
   return values;
-}
-
-double unit(double x) { return std::clamp(x, 0.0, 1.0); }
-double grey(const double* p) { return 0.2989 * p[0] + 0.587 * p[1] + 0.114 * p[2]; }
-
-/// A triangle of half-width max(1, in / out) around each output's centre, over all pixels of the box.
-double reference_resize(const tsr::Image& image, const tsr::Box& box, int height, int width, int y, int x,
-                        int c) {
-  auto triangle = [](int i, int out_index, int in, int out) {
-    const double scale = static_cast<double>(in) / out, center = scale * (out_index + 0.5);
-    return std::max(0.0, 1 - std::fabs(i + 0.5 - center) / std::max(1.0, scale));
-  };
-  double sum = 0, total = 0;
-  for (int i = 0; i < box.height; ++i) {
-    for (int j = 0; j < box.width; ++j) {
-      const double weight = triangle(i, y, box.height, height) * triangle(j, x, box.width, width);
-      sum += weight * image.at(box.top + i, box.left + j)[c] / 255.0;
-      total += weight;
-    }
-  }
-  return sum / total;
-}
-
-/// The textbook way to HSV and back, by cases.
-std::array<double, 3> reference_hue(const double* p, double turn) {
-  const double value = std::max({p[0], p[1], p[2]}), chroma = value - std::min({p[0], p[1], p[2]});
-  if (chroma == 0) return {p[0], p[1], p[2]};
-  double hue = 0;
-  if (value == p[0])
-    hue = (p[1] - p[2]) / chroma;
-  else if (value == p[1])
-    hue = 2 + (p[2] - p[0]) / chroma;
-  else
-    hue = 4 + (p[0] - p[1]) / chroma;
-  hue = hue / 6 + turn;
-  hue -= std::floor(hue);
-  const double sixth = std::floor(hue * 6), part = hue * 6 - sixth, s = chroma / value;
-  const double low = value * (1 - s), falling = value * (1 - s * part), rising = value * (1 - s * (1 - part));
-  switch (static_cast<int>(sixth) % 6) {
-    case 0:
-      return {value, rising, low};
-    case 1:
-      return {falling, value, low};
-    case 2:
-      return {low, value, rising};
-    case 3:
-      return {low, falling, value};
-    case 4:
-      return {rising, low, value};
-    default:
-      return {value, low, falling};
-  }
 }
 
 double worst_difference(const tsr::Planes& planes, const Pixels& expected) {
@@ -211,7 +165,6 @@ TEST_CASE("Gaussian blur equals the plain double sum with reflected edges") {
     for (const int radius : {0, 1, 3, 6}) {
       if (radius >= std::min(image.height, image.width)) continue;
       const double sigma = 1.3;
-      auto at = [](int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; };
       Pixels expected;
       for (int y = 0; y < image.height; ++y) {
         for (int x = 0; x < image.width; ++x) {
@@ -221,7 +174,9 @@ TEST_CASE("Gaussian blur equals the plain double sum with reflected edges") {
               for (int j = -radius; j <= radius; ++j) {
                 const double weight = std::exp(-(i * i + j * j) / (2 * sigma * sigma));
                 const int place =
-                    (at(y + i, image.height) * image.width + at(x + j, image.width)) * image.channels + c;
+                    (blur_reflect(y + i, image.height) * image.width + blur_reflect(x + j, image.width)) *
+                        image.channels +
+                    c;
                 sum += weight * values[static_cast<std::size_t>(place)];
                 total += weight;
               }

@@ -16,7 +16,7 @@ double least(const std::vector<double>& values) {
   for (double value : values) result = std::min(result, value);
   return result;
 }
-double product(const std::vector<double>& values) {
+double product_of(const std::vector<double>& values) {
   double result = 1;
   for (double value : values) result *= value;
   return result;
@@ -49,7 +49,7 @@ bool products(const Shape& axes) {
       {.name = "prod",
        .kernels = {"prod_fwd"},
        .call = [axes](const Tensors& x) { return prod(x[0], axes); },
-       .reference = [axes](const Tensors& x) { return reduce_reference(x[0], axes, false, product); },
+       .reference = [axes](const Tensors& x) { return reduce_reference(x[0], axes, false, product_of); },
        .variants = variants,
        .tolerance32 = 1e-6,
        .benchmark = {{{256, 1024, 64}, Values::positive}}});
