@@ -15,52 +15,63 @@ template <int groups>
 struct SgemmTile {
   static constexpr int kThreads = 256, kGroups = groups, kTile = 64 * groups;
   static constexpr int kDepth = 16 / groups;  ///< of a slice
-  static constexpr int kShare = kTile * kDepth / kThreads;
   /// [depth][place], in packs of four places; the odd pack at the end keeps transposed stores out of one
   /// bank.
   using Slice = Pack<float>[kDepth][kTile / kPack + 1];
 };
 
-/// What a thread fetches of an operand's slices: neighbouring threads take neighbours in memory, which lie
-/// along the depth or along the places.
+/// What a thread fetches of an operand's slices: four elements that follow each other along the depth or
+/// along the places, whichever way memory runs. By one load where they are a chunk.
 template <class Tile, bool along_depth, class Operand>
 class SliceFetcher {
  public:
   __device__ SliceFetcher(const Operand& operand, std::int64_t batch, std::int64_t first_place, int places)
-      : elements_(operand.of(batch)), first_place_(first_place), places_(places) {}
-  /// From a depth on, of so many depths: zeros beyond the edges. (The compiler keeps what it can of the
-  /// lines.)
+      : elements_(operand.of(batch)), first_place_(first_place), places_(places), chunks_(operand.chunks) {}
+  /// From a depth on, of so many depths: zeros beyond the edges.
   __device__ void fetch(std::int64_t first_depth, int depths) {
+    if (chunks_ && place() + (along_depth ? 1 : kPack) <= places_ &&
+        depth() + (along_depth ? kPack : 1) <= depths) {
+      const float* from = elements_.line(first_place_ + place())(first_depth + depth());
+      share_ = from != nullptr ? *reinterpret_cast<const Pack<float>*>(from) : Pack<float>{};
+      return;
+    }
     UNROLL
-    for (int j = 0; j < Tile::kShare; ++j) {
-      const bool inside = place(j) < places_ && depth(j) < depths;
-      const auto* from = inside ? elements_.line(first_place_ + place(j))(first_depth + depth(j)) : nullptr;
-      share_[j] = from != nullptr ? widen(*from) : 0;
+    for (int e = 0; e < kPack; ++e) {
+      const int own_place = place() + (along_depth ? 0 : e), own_depth = depth() + (along_depth ? e : 0);
+      const float* from = own_place < places_ && own_depth < depths
+                              ? elements_.line(first_place_ + own_place)(first_depth + own_depth)
+                              : nullptr;
+      share_.value[e] = from != nullptr ? *from : 0;
     }
   }
   __device__ void store(typename Tile::Slice& slice) const {
-    UNROLL
-    for (int j = 0; j < Tile::kShare; ++j)
-      slice[depth(j)][place(j) / kPack].value[place(j) % kPack] = share_[j];
+    if constexpr (along_depth) {
+      UNROLL
+      for (int e = 0; e < kPack; ++e)
+        slice[depth() + e][place() / kPack].value[place() % kPack] = share_.value[e];
+    } else {
+      slice[depth()][place() / kPack] = share_;
+    }
   }
 
  private:
-  static constexpr int kNeighbours = along_depth ? Tile::kDepth : Tile::kTile,
-                       kStep = Tile::kThreads / kNeighbours;
+  static constexpr int kNeighbours = (along_depth ? Tile::kDepth : Tile::kTile) / kPack;
+  static_assert(kNeighbours * (along_depth ? Tile::kTile : Tile::kDepth) == Tile::kThreads);
 
-  static __device__ int place(int j) {
+  static __device__ int place() {
     const int thread = static_cast<int>(threadIdx.x);
-    return along_depth ? thread / kNeighbours + j * kStep : thread % kNeighbours;
+    return along_depth ? thread / kNeighbours : thread % kNeighbours * kPack;
   }
-  static __device__ int depth(int j) {
+  static __device__ int depth() {
     const int thread = static_cast<int>(threadIdx.x);
-    return along_depth ? thread % kNeighbours : thread / kNeighbours + j * kStep;
+    return along_depth ? thread % kNeighbours * kPack : thread / kNeighbours;
   }
 
   decltype(std::declval<const Operand&>().of(0)) elements_;
   std::int64_t first_place_;
   int places_;
-  float share_[Tile::kShare];
+  bool chunks_;
+  Pack<float> share_;
 };
 
 /// A thread's sums, by packs of its rows and columns.
@@ -85,21 +96,6 @@ struct SgemmSums {
             UNROLL
             for (int q = 0; q < kPack; ++q) of[i][p][j][q] += rows[i].value[p] * cols.value[q];
           }
-        }
-      }
-    }
-  }
-  /// Calls f(group of rows, row, group of columns, column, sum).
-  template <class F>
-  __device__ void each(const F& f) {
-    UNROLL
-    for (int i = 0; i < Tile::kGroups; ++i) {
-      UNROLL
-      for (int p = 0; p < kPack; ++p) {
-        UNROLL
-        for (int j = 0; j < Tile::kGroups; ++j) {
-          UNROLL
-          for (int q = 0; q < kPack; ++q) f(i, p, j, q, of[i][p][j][q]);
         }
       }
     }
@@ -133,13 +129,18 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) sgemm_kernel(GemmShape shap
     fetch(step + 1);
     sums.add(slices_a[step % 2], slices_b[step % 2]);
   }
-  const std::int64_t first_row = block.row() + threadIdx.x / 16 * kPack,
-                     first_col = block.col() + threadIdx.x % 16 * kPack;
-  sums.each([&](int i, int p, int j, int q, float sum) {
-    const std::int64_t row = first_row + 64 * i + p, col = first_col + 64 * j + q;
-    if (row < shape.m && col < shape.n)
+  UNROLL
+  for (int i = 0; i < Tile::kGroups * kPack; ++i) {
+    const std::int64_t row = block.row() + i / kPack * 64 + threadIdx.x / 16 * kPack + i % kPack;
+    if (row >= shape.m) break;  // no thread holds on to what a later row needs
+    UNROLL
+    for (int j = 0; j < Tile::kGroups * kPack; ++j) {
+      const std::int64_t col = block.col() + j / kPack * 64 + threadIdx.x % 16 * kPack + j % kPack;
+      if (col >= shape.n) continue;
+      const float sum = sums.of[i / kPack][i % kPack][j / kPack][j % kPack];
       *c.at(block.batch, block.split, row, col) = c.finish(block.batch, row, col, sum);
-  });
+    }
+  }
 }
 
 /// Launches it with this tile; nothing for an empty C.

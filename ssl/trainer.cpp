@@ -73,7 +73,7 @@ Batch part_of(const Batch& batch, std::int64_t begin, std::int64_t end) {
   const auto rows = [=](const Tensor& tensor) {
     return tensor.defined() ? slice(tensor, 0, begin, end) : Tensor();
   };
-  Batch part{.views = {}, .raw = {}, .labels = rows(batch.labels), .ids = rows(batch.ids), .epoch = batch.epoch};
+  Batch part{.views = {}, .labels = rows(batch.labels), .ids = rows(batch.ids), .epoch = batch.epoch};
   for (const Tensor& view : batch.views) part.views.push_back(rows(view));
   return part;
 }

@@ -17,7 +17,7 @@ struct RawViews {
 /// N samples of one epoch.
 struct Batch {
   Tensors views;  ///< each float [N, height, width, channels]; none where there is `raw`
-  RawViews raw;
+  RawViews raw = {};
   Tensor labels;  ///< int64 [N]; undefined for an unlabelled set
   Tensor ids;     ///< int64 [N]: numbers that stay with the samples
   std::int64_t epoch = 0;

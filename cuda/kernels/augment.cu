@@ -181,9 +181,12 @@ __global__ void blur_rows_kernel(std::int64_t count, Views views, int radius) {
     });
 }
 
+__device__ float of_channel(const float4& all, int c) { return c == 0 ? all.x : c == 1 ? all.y : all.z; }
+
 /// Blurs along columns, solarises and normalises.
 template <class T>
-__global__ void finish_views_kernel(std::int64_t count, Views views, ViewSettings settings, T* out) {
+__global__ void finish_views_kernel(std::int64_t count, Views views, ViewSettings settings, float4 scales,
+                                    float4 shifts, T* out) {
   const std::int64_t i = element_index();
   if (i >= count) return;
   const ViewPixel at(views, i);
@@ -196,8 +199,7 @@ __global__ void finish_views_kernel(std::int64_t count, Views views, ViewSetting
         return views.scratch[(i + row * views.size) * views.channels + c];
       });
     if (recipe.solarize != 0 && value >= settings.solarize_threshold) value = 1 - value;
-    const float scale = 1 / settings.std[c];
-    out[i * views.channels + c] = narrow<T>(fmaf(value, scale, -settings.mean[c] * scale));
+    out[i * views.channels + c] = narrow<T>(fmaf(value, of_channel(scales, c), of_channel(shifts, c)));
   }
 }
 
@@ -220,7 +222,9 @@ void augment(Context& context, View out, View pixels, View places, View recipes,
       {.grid = {static_cast<unsigned>(views.count)}, .block = {reduce_threads(views.pixels_each())}},
       current_stream(), views);
   launch_elements<blur_rows_kernel>(count, views, settings.blur_radius);
-  launch_elements<finish_views_kernel<T>>(count, views, settings, out.as<T>());
+  float4 scales{1 / settings.std[0], 1 / settings.std[1], 1 / settings.std[2], 0};
+  float4 shifts{-settings.mean[0] * scales.x, -settings.mean[1] * scales.y, -settings.mean[2] * scales.z, 0};
+  launch_elements<finish_views_kernel<T>>(count, views, settings, scales, shifts, out.as<T>());
 }
 
 TSR_DEVICE_KERNEL(augment_views, augment, float);

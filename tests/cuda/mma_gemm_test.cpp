@@ -137,9 +137,12 @@ TEST_CASE(
   const GemmShape shape{.batch = 1, .m = 133, .n = 150, .k = 81};
   for (const Order a : {Order::depth, Order::places})
     for (const Order b : {Order::depth, Order::places}) {
-      const Operand<float> left(1, shape.m, shape.k, a, false, 1), right(1, shape.n, shape.k, b, false, 2);
-      check_product<SgemmTile<1>>(shape, left, right, false);
-      check_product<SgemmTile<2>>(shape, left, right, false);
+      for (const bool aligned : {false, true}) {
+        const Operand<float> left(1, shape.m, shape.k, a, aligned, 1),
+            right(1, shape.n, shape.k, b, aligned, 2);
+        check_product<SgemmTile<1>>(shape, left, right, false);
+        check_product<SgemmTile<2>>(shape, left, right, false);
+      }
     }
 }
 
@@ -163,24 +166,25 @@ TEST_CASE("small, empty and deep products, batches and portions") {
   check_edges<SgemmTile<2>, float>();
 }
 
-TEST_CASE("both tiles give the same bits") {
+template <class T, class Tile>
+std::vector<float> product_of_fractions(Tile) {
   const GemmShape shape{.batch = 1, .m = 130, .n = 70, .k = 100};
-  std::vector<BFloat16> a(shape.m * 104), b(shape.n * 104);
+  std::vector<T> a(shape.m * 104), b(shape.n * 104);
   std::uint32_t state = 1;
-  for (std::vector<BFloat16>* values : {&a, &b})
-    for (BFloat16& value : *values) {
+  for (std::vector<T>* values : {&a, &b})
+    for (T& value : *values) {
       state = state * 1664525u + 1013904223u;
       value = static_cast<float>(static_cast<int>(state)) * 0x1p-31f;
     }
-  const auto product = [&](auto tile) {
-    std::vector<float> c(shape.m * shape.n);
-    launch_product<decltype(tile)>(shape, Given<BFloat16>{a.data(), 0, 104, 1, true, true},
-                                   Given<BFloat16>{b.data(), 0, 104, 1, true, true},
-                                   Sums{c.data(), 1, shape.m, shape.n, true});
-    return c;
-  };
-  CHECK(product(LargeMmaTile{}) == product(SmallMmaTile{}));
-  CHECK(product(SgemmTile<2>{}) == product(SgemmTile<1>{}));
+  std::vector<float> c(shape.m * shape.n);
+  launch_product<Tile>(shape, Given<T>{a.data(), 0, 104, 1, true, true},
+                       Given<T>{b.data(), 0, 104, 1, true, true}, Sums{c.data(), 1, shape.m, shape.n, true});
+  return c;
+}
+
+TEST_CASE("both tiles give the same bits") {
+  CHECK(product_of_fractions<BFloat16>(LargeMmaTile{}) == product_of_fractions<BFloat16>(SmallMmaTile{}));
+  CHECK(product_of_fractions<float>(SgemmTile<2>{}) == product_of_fractions<float>(SgemmTile<1>{}));
 }
 
 using Addresses = std::array<const std::byte*, 8>;

@@ -61,7 +61,7 @@ std::vector<std::string> tiny_dino(const std::vector<std::string>& more = {}) {
 
 /// Two global and one local view of eight samples out of 32.
 Batch draw_batch(const Tensor& samples, Generator& random) {
-  Batch batch{.views = {}, .raw = {}, .labels = {}, .ids = slice(permutation(32, random), 0, 0, 8)};
+  Batch batch{.views = {}, .labels = {}, .ids = slice(permutation(32, random), 0, 0, 8)};
   const Tensor chosen = index_select(samples, 0, batch.ids);
   for (const std::int64_t side : {8, 8, 4}) {
     const Tensor cut = slice(slice(chosen, 1, 0, side), 2, 0, side);
