@@ -7,7 +7,7 @@
 
 namespace tsr {
 
-/// Of N samples what a device needs to make their views itself; data/recipe.h says how.
+/// Of N samples what a device needs to make their views itself; tensor/view_recipe.h says how.
 struct RawViews {
   Tensor pixels;    ///< uint8: the images, one behind the other
   Tensor places;    ///< int64 [N, 3]

@@ -1,11 +1,11 @@
-// Views of images by recipes that the host has drawn (data/recipe.h): the steps of make_view in its order,
-// each for all images at once. What a step doesn't do to an image, its threads leave.
+// Views of images by recipes that the host has drawn (tensor/view_recipe.h): the steps of make_view in its
+// order, each for all images at once. What a step doesn't do to an image, its threads leave.
 
 #include "cuda/elements.h"
 #include "cuda/numeric.h"
 #include "cuda/reduce.h"
-#include "data/recipe.h"
 #include "tensor/context.h"
+#include "tensor/view_recipe.h"
 
 namespace tsr::TSR_BACKEND {
 namespace {
