@@ -4,8 +4,8 @@
 #include <doctest/doctest.h>
 
 #include "autograd/ops.h"
-#include "tests/data/pixel_reference.h"
 #include "tensor/view_recipe.h"
+#include "tests/data/pixel_reference.h"
 #include "tests/ops/op_case.h"
 
 namespace tsr::test {
