@@ -43,7 +43,8 @@ struct ColumnMoments {
                   sum += apart;
                   squares += apart * apart;
                 });
-    const auto count = static_cast<double>((at.last - at.first + at.step - 1) / at.step);
+    const std::int64_t own = (at.last - at.first + at.step - 1) / at.step;
+    const auto count = static_cast<double>(own);
     const double shift = sum / count, m2 = squares - shift * sum;
     return {count, start + shift, m2 < 0 ? 0 : m2};  // NaN stays
   }

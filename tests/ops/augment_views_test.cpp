@@ -59,7 +59,7 @@ Tensor augment_by_kernel(const AugmentSetting& setting, const Tensors& in) {
   }
   const Device device = in[0].device();
   const Tensor pixels = cast(in[0], uint8), there = places.to(device), drawn = recipes.to(device);
-  const Tensor views =
+  Tensor views =
       empty({setting.images, setting.size, setting.size, setting.channels}, in[1].dtype(), device);
   Context context(device);
   augment_views(context, views.view(), pixels.view(), there.view(), drawn.view(), setting.settings());
@@ -73,7 +73,7 @@ void jitter_by_loops(Pixels& view, int channels, const ViewRecipe& r, int step) 
   const auto grey_at = [&](std::size_t i) { return channels == 3 ? grey(&view[i - i % each]) : view[i]; };
   double mean = 0;
   for (std::size_t i = 0; i < view.size(); i += each) mean += grey_at(i);
-  mean /= static_cast<double>(view.size() / each);
+  mean *= static_cast<double>(each) / static_cast<double>(view.size());
   const Pixels before = view;
   for (std::size_t i = 0; i < view.size(); ++i) {
     const double* pixel = &before[i - i % each];
