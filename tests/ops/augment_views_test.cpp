@@ -59,8 +59,7 @@ Tensor augment_by_kernel(const AugmentSetting& setting, const Tensors& in) {
   }
   const Device device = in[0].device();
   const Tensor pixels = cast(in[0], uint8), there = places.to(device), drawn = recipes.to(device);
-  Tensor views =
-      empty({setting.images, setting.size, setting.size, setting.channels}, in[1].dtype(), device);
+  Tensor views = empty({setting.images, setting.size, setting.size, setting.channels}, in[1].dtype(), device);
   Context context(device);
   augment_views(context, views.view(), pixels.view(), there.view(), drawn.view(), setting.settings());
   return views;
