@@ -62,7 +62,7 @@ double time_of(const std::function<void()>& body, Device device) {
 }
 
 /// Ours and theirs in turn, so that whatever else the machine does meets both: at least kFewest times, then
-/// until kSeconds are spent or kMost is reached.
+/// until some seconds are spent or kMost is reached.
 Result measure(const Case& what, Peer* peer, Device device) {
   constexpr std::size_t kFewest = 5, kMost = 100;
   const double limit = device == Device::cpu ? 3 : 0.1;

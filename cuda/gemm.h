@@ -6,13 +6,13 @@
 // An operand is the rows of A or the columns of B, its *places*, whose elements along k are its *depth*:
 //   Element              their type
 //   along_depth          whether neighbours along the depth are neighbours in memory, else those along the
-//   places chunks               whether any 16 bytes' worth of neighbours, from a multiple of that along the
-//   axis, are
-//                        together in memory and 16-byte aligned, or all zero
+//                        places
+//   chunks               whether any 16 bytes' worth of neighbours, from a multiple of that along the axis,
+//                        are together in memory and 16-byte aligned, or all zero
 //   data                 some of its memory
-//   of(batch).line(place)         a function (depth) -> const Element*, null for a zero. Threads keep lines,
-//   so they
-//                        know what the place alone decides.
+//   of(batch).line(place)
+//                        a function (depth) -> const Element*, null for a zero. Threads keep lines, which
+//                        know what the place alone decides
 //
 // A result gives
 //   Element              what is stored

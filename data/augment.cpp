@@ -155,7 +155,7 @@ void RandomAugmentation::draw_jitter(RandomWords& words, ViewRecipe& recipe) con
   recipe.hue = words.uniform(-config_.hue, config_.hue);
   std::array<int, 4> order{0, 1, 2, 3};
   for (std::uint32_t i = 3; i > 0; --i) std::swap(order[i], order[words.below(i + 1)]);
-  recipe.order = static_cast<float>(order[0] + 4 * order[1] + 16 * order[2] + 64 * order[3]);
+  recipe.order = ViewRecipe::in_order(order);
 }
 
 ViewSettings RandomAugmentation::settings() const {

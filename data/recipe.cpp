@@ -19,9 +19,8 @@ Planes view_planes(int channels, int size) {
 }
 
 void jitter(const Planes& view, const ViewRecipe& recipe) {
-  auto order = static_cast<int>(recipe.order);
-  for (int i = 0; i < 4; ++i, order /= 4) {
-    switch (order % 4) {
+  for (int i = 0; i < 4; ++i) {
+    switch (recipe.step(i)) {
       case 0:
         adjust_brightness(view, recipe.brightness);
         break;

@@ -15,13 +15,17 @@ struct ViewRecipe {
 
   float top = 0, left = 0, height = 0, width = 0;  ///< the crop, in pixels of the image
   float flip = 0;                                  ///< 1: mirrored left to right
-  /// The steps of the jitter (0 brightness, 1 contrast, 2 saturation, 3 hue) as digits in base 4, the first
-  /// of them lowest; -1: none.
-  float order = -1;
+  float order = -1;  ///< of the jitter's steps, as in_order packs them; -1: none
   float brightness = 1, contrast = 1, saturation = 1, hue = 0;
   float grey = 0;      ///< 1: without colour
   float sigma = 0;     ///< of a Gaussian blur, in pixels of the view; 0: none
   float solarize = 0;  ///< 1: bright pixels are inverted
+
+  /// Steps of the jitter (0 brightness, 1 contrast, 2 saturation, 3 hue), first to last, in one number.
+  static constexpr float in_order(const std::array<int, 4>& steps) {
+    return static_cast<float>(steps[0] + 4 * steps[1] + 16 * steps[2] + 64 * steps[3]);
+  }
+  constexpr int step(int i) const { return static_cast<int>(order) >> 2 * i & 3; }
 };
 static_assert(sizeof(ViewRecipe) == ViewRecipe::kFields * sizeof(float));
 

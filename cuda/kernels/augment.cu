@@ -148,8 +148,7 @@ __global__ void color_kernel(Views views) {
   const BlockImage image{views.values + blockIdx.x * views.pixels_each() * views.channels,
                          views.pixels_each(), views.channels};
   if (recipe.order >= 0)
-    for (int i = 0, order = static_cast<int>(recipe.order); i < 4; ++i, order /= 4)
-      jitter_step(image, order % 4, recipe);
+    for (int i = 0; i < 4; ++i) jitter_step(image, recipe.step(i), recipe);
   if (recipe.grey != 0 && views.channels == 3)
     image.change_pixels([](float* p) { p[0] = p[1] = p[2] = grey_of(p); });
 }

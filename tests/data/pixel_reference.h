@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "data/image.h"
 #include "data/resize.h"
@@ -62,7 +63,28 @@ inline std::array<double, 3> reference_hue(const double* p, double turn) {
   }
 }
 
-/// 0 … size-1 from an index up to size-1 beyond either end.
-inline int blur_reflect(int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
+/// The plain double sum, edges reflected: of [height, width, channels].
+inline std::vector<double> reference_blur(const std::vector<double>& image, int height, int width,
+                                          int channels, int radius, double sigma) {
+  const auto reflect = [](int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; };
+  std::vector<double> result;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        double sum = 0, total = 0;
+        for (int i = -radius; i <= radius; ++i) {
+          for (int j = -radius; j <= radius; ++j) {
+            const double weight = std::exp(-(i * i + j * j) / (2 * sigma * sigma));
+            const int place = (reflect(y + i, height) * width + reflect(x + j, width)) * channels + c;
+            sum += weight * image[static_cast<std::size_t>(place)];
+            total += weight;
+          }
+        }
+        result.push_back(sum / total);
+      }
+    }
+  }
+  return result;
+}
 
 }  // namespace tsr::test

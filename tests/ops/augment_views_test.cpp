@@ -1,5 +1,6 @@
 // augment_views: views by recipes, against plain loops in double. It has no op of its own. On the host the
 // kernel for float64 computes in float32 too.
+#include <array>
 #include <cstring>
 #include <doctest/doctest.h>
 
@@ -31,9 +32,8 @@ struct AugmentSetting {
       r.top = static_cast<float>(i % 2), r.left = 1, r.height -= r.top + 1,
       r.width -= r.left + static_cast<float>(i % 2);
     r.flip = static_cast<float>(i % 2);
-    constexpr int kOrders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}};
-    const int* order = kOrders[i % 4];
-    if (i % 5 != 4) r.order = static_cast<float>(order[0] + 4 * order[1] + 16 * order[2] + 64 * order[3]);
+    constexpr std::array<int, 4> kOrders[] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}};
+    if (i % 5 != 4) r.order = ViewRecipe::in_order(kOrders[i % 4]);
     r.brightness = 0.6f + 0.1f * static_cast<float>(i % 9),
     r.contrast = 1.4f - 0.1f * static_cast<float>(i % 8);
     r.saturation = 0.3f + 0.2f * static_cast<float>(i % 7), r.hue = -0.2f + 0.06f * static_cast<float>(i % 8);
@@ -84,24 +84,6 @@ void jitter_by_loops(Pixels& view, int channels, const ViewRecipe& r, int step) 
   }
 }
 
-Pixels blur_by_loops(const Pixels& view, int size, int channels, int radius, double sigma) {
-  Pixels result;
-  for (int y = 0; y < size; ++y)
-    for (int x = 0; x < size; ++x)
-      for (int c = 0; c < channels; ++c) {
-        double sum = 0, total = 0;
-        for (int i = -radius; i <= radius; ++i)
-          for (int j = -radius; j <= radius; ++j) {
-            const double weight = std::exp(-(i * i + j * j) / (2 * sigma * sigma));
-            const int place = (blur_reflect(y + i, size) * size + blur_reflect(x + j, size)) * channels + c;
-            sum += weight * view[static_cast<std::size_t>(place)];
-            total += weight;
-          }
-        result.push_back(sum / total);
-      }
-  return result;
-}
-
 Pixels view_by_loops(const AugmentSetting& setting, const Image& image, const ViewRecipe& r) {
   const Box box{static_cast<int>(r.top), static_cast<int>(r.left), static_cast<int>(r.height),
                 static_cast<int>(r.width)};
@@ -113,11 +95,11 @@ Pixels view_by_loops(const AugmentSetting& setting, const Image& image, const Vi
         view.push_back(reference_resize(image, box, setting.size, setting.size, y,
                                         r.flip != 0 ? setting.size - 1 - x : x, c));
   if (r.order >= 0)
-    for (int i = 0, order = static_cast<int>(r.order); i < 4; ++i, order /= 4)
-      jitter_by_loops(view, setting.channels, r, order % 4);
+    for (int i = 0; i < 4; ++i) jitter_by_loops(view, setting.channels, r, r.step(i));
   if (r.grey != 0 && setting.channels == 3)
     for (std::size_t i = 0; i < view.size(); i += 3) view[i] = view[i + 1] = view[i + 2] = grey(&view[i]);
-  if (r.sigma > 0) view = blur_by_loops(view, setting.size, setting.channels, shared.blur_radius, r.sigma);
+  if (r.sigma > 0)
+    view = reference_blur(view, setting.size, setting.size, setting.channels, shared.blur_radius, r.sigma);
   for (std::size_t i = 0; i < view.size(); ++i) {
     if (r.solarize != 0 && view[i] >= shared.solarize_threshold) view[i] = 1 - view[i];
     const std::size_t c = i % static_cast<std::size_t>(setting.channels);
