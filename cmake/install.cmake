@@ -4,7 +4,7 @@
 # Headers that anybody may include: all but those that need a private dependency.
 file(GLOB TESSERA_HEADERS CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
      tensor/*.h tensor/cpu/*.h autograd/*.h nn/*.h data/*.h ssl/*.h ssl/eval/*.h apps/cli.h apps/augmentations.h)
-list(FILTER TESSERA_HEADERS EXCLUDE REGEX "-inl\\.h$|^tensor/cpu/targets\\.h$")
+list(FILTER TESSERA_HEADERS EXCLUDE REGEX "-inl\\.h$|^tensor/cpu/(targets|highway.*)\\.h$")
 target_sources(tessera PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${TESSERA_HEADERS})
 
 set(TESSERA_TESTING_SOURCES ops/low_precision_check.cpp ops/op_case.cpp ops/op_check.cpp support/program.cpp)
@@ -14,6 +14,7 @@ add_library(tessera-testing STATIC ${TESSERA_TESTING_SOURCES})
 target_sources(tessera-testing PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}
                FILES ${TESSERA_TESTING_HEADERS})
 target_link_libraries(tessera-testing PUBLIC tessera PRIVATE ${CMAKE_DL_LIBS})
+target_compile_options(tessera-testing PRIVATE $<$<CONFIG:Release>:-O1>)
 
 # A test reads this list, and sees that these headers include nothing else.
 list(JOIN TESSERA_HEADERS "\n" PUBLIC_HEADERS)

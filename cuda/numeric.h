@@ -42,10 +42,12 @@ __device__ inline BFloat16 narrow(float x) {
 #endif
 
 inline constexpr int kPack = 4;
+/// Of a pack of elements of `size` bytes: a load takes 16 at most.
+constexpr std::size_t pack_alignment(std::size_t size) { return size * kPack < 16 ? size * kPack : 16; }
 
 /// Neighbours that one instruction loads or stores.
 template <class T>
-struct alignas(sizeof(T) * kPack < 16 ? sizeof(T) * kPack : 16) Pack {
+struct alignas(pack_alignment(sizeof(T))) Pack {
   T value[kPack];
 };
 

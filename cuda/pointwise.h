@@ -15,66 +15,64 @@ __device__ inline Pack<T> pack_at(const T* x, std::int64_t index) {
   return reinterpret_cast<const Pack<T>*>(x)[index];
 }
 
-template <class F, class Out, class... In>
-struct PointwiseArguments {
-  static constexpr int kViews = sizeof...(In) + 1;
+/// The elements of several views that broadcast to the last.
+template <int kViews>
+struct PointwiseShape {
+  StridedLoop<kViews> loop;
+  std::int64_t count;
+  bool packed;  ///< dense, and aligned for packs of elements
 
-  std::int64_t count = 0;
-  StridedLoop<kViews> shape;
-  bool packed = false;
-  F f;
+  explicit PointwiseShape(const std::array<const View*, kViews>& views)
+      : loop(views), count(loop.count()), packed(loop.rank == 1) {
+    for (int v = 0; v < kViews; ++v) {
+      const std::size_t alignment = pack_alignment(static_cast<std::size_t>(size_of(views[v]->dtype)));
+      packed = packed && loop.stride[0][v] == 1 &&
+               reinterpret_cast<std::uintptr_t>(views[v]->data) % alignment == 0;
+    }
+  }
+  std::int64_t threads() const { return packed ? (count + kPack - 1) / kPack : count; }
 };
 
-template <class F, class Out, class... In, std::size_t... I>
-__device__ inline void pointwise_element(const PointwiseArguments<F, Out, In...>& all, std::int64_t i,
+template <class Shape, class F, std::size_t... I, class Out, class... In>
+__device__ inline void pointwise_element(const Shape& shape, const F& f, std::int64_t i,
                                          std::index_sequence<I...>, Out* y, const In*... x) {
-  const auto offset = all.shape.offsets(i, all.shape.rank - 1);
-  y[offset[sizeof...(In)]] = narrow<Out>(all.f(widen(x[offset[I]])...));
+  const auto offset = shape.loop.offsets(i, shape.loop.rank - 1);
+  y[offset[sizeof...(In)]] = narrow<Out>(f(widen(x[offset[I]])...));
 }
 
-template <class F, class Out, class... In>
-__device__ inline void pointwise_pack(const PointwiseArguments<F, Out, In...>& all, std::int64_t i, Out* y,
+template <class Shape, class F, class Out, class... In>
+__device__ inline void pointwise_pack(const Shape& shape, const F& f, std::int64_t i, Out* y,
                                       const In*... x) {
-  if ((i + 1) * kPack <= all.count) {
+  if ((i + 1) * kPack <= shape.count) {
     Pack<Out> result;
     const auto compute = [&](const Pack<In>... operand) {  // by value: loaded as a whole
-      for (int k = 0; k < kPack; ++k) result.value[k] = narrow<Out>(all.f(widen(operand.value[k])...));
+      for (int k = 0; k < kPack; ++k) result.value[k] = narrow<Out>(f(widen(operand.value[k])...));
     };
     compute(pack_at(x, i)...);
     reinterpret_cast<Pack<Out>*>(y)[i] = result;
     return;
   }
-  for (std::int64_t k = i * kPack; k < all.count; ++k) y[k] = narrow<Out>(all.f(widen(x[k])...));
+  for (std::int64_t k = i * kPack; k < shape.count; ++k) y[k] = narrow<Out>(f(widen(x[k])...));
 }
 
 template <class F, class Out, class... In>
-__global__ void pointwise_kernel(std::int64_t threads, PointwiseArguments<F, Out, In...> all, Out* y,
+__global__ void pointwise_kernel(std::int64_t threads, PointwiseShape<sizeof...(In) + 1> shape, F f, Out* y,
                                  const In*... x) {
   const std::int64_t i = element_index();
   if (i >= threads) return;
-  if (all.packed) {
-    pointwise_pack(all, i, y, x...);
+  if (shape.packed) {
+    pointwise_pack(shape, f, i, y, x...);
   } else {
-    pointwise_element(all, i, std::make_index_sequence<sizeof...(In)>(), y, x...);
+    pointwise_element(shape, f, i, std::make_index_sequence<sizeof...(In)>(), y, x...);
   }
-}
-
-template <class T>
-bool is_packable(const View& view) {
-  return reinterpret_cast<std::uintptr_t>(view.data) % alignof(Pack<T>) == 0;
 }
 
 /// y = f(x…): f takes and returns what the element types are computed in (Compute).
 template <class Out, class... In, class F, class... Views>
 void pointwise(const F& f, const View& y, const Views&... x) {
   static_assert(sizeof...(In) == sizeof...(Views));
-  const std::array<const View*, sizeof...(In) + 1> views{&x..., &y};
-  PointwiseArguments<F, Out, In...> all{.shape = StridedLoop<sizeof...(In) + 1>(views), .f = f};
-  all.count = all.shape.count();
-  all.packed = all.shape.rank == 1 && is_packable<Out>(y) && (is_packable<In>(x) && ...);
-  for (std::int64_t stride : all.shape.stride[0]) all.packed = all.packed && stride == 1;
-  launch_elements<pointwise_kernel<F, Out, In...>>(all.packed ? (all.count + kPack - 1) / kPack : all.count,
-                                                   all, y.as<Out>(),
+  const PointwiseShape<sizeof...(In) + 1> shape({&x..., &y});
+  launch_elements<pointwise_kernel<F, Out, In...>>(shape.threads(), shape, f, y.as<Out>(),
                                                    static_cast<const In*>(x.template as<In>())...);
 }
 

@@ -39,9 +39,9 @@ std::unique_ptr<Optimizer> make_adam(const std::vector<NamedTensor>& parameters,
   const AdamOptions options{.beta1 = s.real("beta1", 0.9, 0, 0.9999),
                             .beta2 = s.real("beta2", 0.999, 0, 0.999999),
                             .epsilon = s.real("epsilon", 1e-8, 0, 1)};
-  auto groups = s.flag("decay_exclude", true)
-                    ? param_groups(parameters, {{.where = is_vector}, {.group = {.weight_decay = decay}}})
-                    : std::vector<ParamGroup>{{parameters, decay}};
+  std::vector<ParamGroup> groups{{parameters, decay}};
+  if (s.flag("decay_exclude", true))
+    groups = param_groups(parameters, {{.where = is_vector}, {.group = {.weight_decay = decay}}});
   if (decoupled) return std::make_unique<AdamW>(std::move(groups), options);
   return std::make_unique<Adam>(std::move(groups), options);
 }

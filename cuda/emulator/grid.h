@@ -3,11 +3,8 @@
 
 #include <cstddef>
 #include <string_view>
-#include <tuple>
-#include <utility>
 
 #include "cuda/emulator/geometry.h"
-#include "cuda/kernel_name.h"
 
 namespace tsr::emu {
 
@@ -36,15 +33,5 @@ std::size_t launch_count(std::string_view kernel);
 /// The order in which waiting threads run on. 0 (the default) is the cheapest; any other number shuffles
 /// blocks' threads, so that what depends on an order shows. TESSERA_EMU_SEED sets it for a program.
 void set_schedule_seed(std::uint64_t seed);
-
-/// A kernel's address with the types of its parameters.
-template <auto kernel>
-struct Launchable;
-template <class... Parameters, void (*kernel)(Parameters...)>
-struct Launchable<kernel> {
-  using Arguments = std::tuple<std::remove_cv_t<Parameters>...>;
-  static Arguments pack(Parameters... parameters) { return Arguments(parameters...); }
-  static void call(const void* arguments) { std::apply(kernel, *static_cast<const Arguments*>(arguments)); }
-};
 
 }  // namespace tsr::emu

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "cuda/emulator/watch.h"
 
@@ -26,6 +27,15 @@ void Stream::enqueue(std::function<void()> work) {
     queue_.push_back(std::move(work));
   }
   if (!delayed_streams()) synchronize();
+}
+
+void Stream::enqueue(const Grid& grid, std::size_t size) {
+  std::vector<std::max_align_t> arguments((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  std::memcpy(arguments.data(), grid.arguments, size);
+  enqueue([queued = grid, arguments = std::move(arguments)]() mutable {
+    queued.arguments = arguments.data();
+    run_grid(queued);
+  });
 }
 
 void Stream::synchronize() { run(nullptr); }

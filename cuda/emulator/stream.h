@@ -9,11 +9,17 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <tuple>
+#include <type_traits>
 
 #include "cuda/current_stream.h"
 #include "cuda/emulator/grid.h"
+#include "cuda/kernel_name.h"
 
 namespace tsr::emu {
+
+/// The most that an argument of a kernel may ask for.
+inline constexpr std::size_t kArgumentAlignment = alignof(std::max_align_t);
 
 /// Queued work, run at once unless delayed (below). Thread-safe. Errors of kernels come from the call that
 /// runs them.
@@ -21,6 +27,8 @@ class Stream {
  public:
   /// Queues work behind what is queued already.
   void enqueue(std::function<void()> work);
+  /// Queues a kernel over a grid; the `size` bytes of its arguments are copied, as on a GPU.
+  void enqueue(const Grid& grid, std::size_t size);
   /// Returns when everything queued so far has run.
   void synchronize();
 
@@ -63,14 +71,27 @@ void set_delayed_streams(bool delayed);
 /// Queues a copy; `from` must hold until it has run.
 void copy_async(void* to, const void* from, std::size_t bytes, Stream& stream);
 
+/// A kernel's address with the types of its parameters.
+template <auto kernel>
+struct Launchable;
+template <class... Parameters, void (*kernel)(Parameters...)>
+struct Launchable<kernel> {
+  using Arguments = std::tuple<std::remove_cv_t<Parameters>...>;
+  static_assert((std::is_trivially_copyable_v<Parameters> && ...) &&
+                alignof(Arguments) <= kArgumentAlignment);
+
+  static void launch(const LaunchShape& shape, Stream& stream, Parameters... parameters) {
+    const Arguments arguments(parameters...);
+    stream.enqueue({kernel_name<kernel>(), shape, call, &arguments}, sizeof arguments);
+  }
+  static void call(const void* arguments) { std::apply(kernel, *static_cast<const Arguments*>(arguments)); }
+};
+
 /// launch<softmax_kernel<float>>({.grid = {rows}, .block = {256}}, stream, x, y, n): queues the kernel over a
 /// grid.
 template <auto kernel, class... Arguments>
 void launch(const LaunchShape& shape, Stream& stream, const Arguments&... arguments) {
-  const auto packed = Launchable<kernel>::pack(arguments...);
-  stream.enqueue([shape, packed] {
-    run_grid({kernel_name<kernel>(), shape, &Launchable<kernel>::call, &packed});
-  });
+  Launchable<kernel>::launch(shape, stream, arguments...);
 }
 
 }  // namespace tsr::emu

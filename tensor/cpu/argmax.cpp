@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/argmax.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // reduce-inl.h keeps a guard per target and so follows highway.h
 #include "tensor/cpu/reduce-inl.h"
 

@@ -5,7 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/arithmetic.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // pointwise-inl.h keeps a guard per target and so follows highway.h
 #include "tensor/cpu/pointwise-inl.h"
 

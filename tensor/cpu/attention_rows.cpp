@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
 #include "tensor/cpu/attention_rows.h"
+#include "tensor/cpu/highway.h"
 // both keep a guard per target and so follow highway.h
 #include "tensor/cpu/lanes-inl.h"
 #include "tensor/cpu/math-inl.h"

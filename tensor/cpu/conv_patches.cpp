@@ -7,10 +7,10 @@
 #include <type_traits>
 
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
 #include "tensor/cpu/conv_patches.h"
 #include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
+#include "tensor/cpu/highway.h"
 
 #ifndef TESSERA_TENSOR_CPU_CONV_PATCHES_ONCE_
 #define TESSERA_TENSOR_CPU_CONV_PATCHES_ONCE_

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 #include "tensor/dtype.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu {

@@ -8,7 +8,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/cross_entropy.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // both keep a guard per target and so follow highway.h
 #include "tensor/cpu/pieces-inl.h"
 #include "tensor/cpu/softmax-inl.h"

@@ -6,7 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/ema.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // compiled per target and so follows highway.h
 #include "tensor/cpu/lanes-inl.h"
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
 #include "tensor/cpu/gemm_kernel.h"
+#include "tensor/cpu/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu {

@@ -7,10 +7,10 @@
 #include <type_traits>
 
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
 #include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
 #include "tensor/cpu/gemm.h"
+#include "tensor/cpu/highway.h"
 
 #ifndef TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_
 #define TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_

@@ -3,9 +3,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/instruction_set.cpp"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
+#include "hwy/foreach_target.h"
+#include "tensor/cpu/highway.h"
 #include "tensor/cpu/instruction_set.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/layer_norm.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // keeps a guard per target and so follows highway.h
 #include "tensor/cpu/pieces-inl.h"
 

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <limits>
 
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // both keep a guard per target
 #include "hwy/contrib/math/math-inl.h"
 #include "tensor/cpu/pointwise-inl.h"

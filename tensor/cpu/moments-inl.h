@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // compiled per target
 #include "tensor/cpu/lanes-inl.h"
 

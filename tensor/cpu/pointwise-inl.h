@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {

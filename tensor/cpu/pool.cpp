@@ -10,7 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/pool.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 // compiled per target and so follows highway.h
 #include "tensor/cpu/lanes-inl.h"
 

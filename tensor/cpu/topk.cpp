@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/topk.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include "tensor/cpu/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::HWY_NAMESPACE {
