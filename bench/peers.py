@@ -329,6 +329,7 @@ class Peer:
             torch.manual_seed(0)
             self.name, self.body = name, self.cases[name]()
             self.repeat(1)
+        self.repeat(1)  # wakes the threads; ours take the same turn
         seconds = self.repeat(10) / 10 if self.gpu else self.repeat(1)
         if not self.gpu:
             time.sleep(SETTLE_SECONDS)
