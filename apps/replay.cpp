@@ -5,6 +5,7 @@
 #include <set>
 
 #include "apps/run_config.h"
+#include "autograd/checkpoint.h"
 #include "autograd/ops.h"
 #include "nn/dropout.h"
 #include "ssl/encoders.h"
@@ -21,19 +22,27 @@ const Tensor& need(const TensorMap& tensors, const std::string& file, const std:
   return found->second;
 }
 
-std::string draw_name(const DrawInfo& draw) { return "rand." + draw.name; }
+/// `call` counts the draws of a step that share a name.
+std::string draw_name(const DrawInfo& draw, int call = 0) {
+  return "rand." + draw.name + (draw.repeated ? "." + std::to_string(call) : "");
+}
 
-/// The names that the file of views may hold.
-std::set<std::string> view_file_names(const MethodInfo& info, int views) {
+/// The names that the file of views may hold, and of repeated draws those that it holds.
+std::set<std::string> view_file_names(const std::vector<DrawInfo>& draws, int views,
+                                      const TensorMap& tensors) {
   std::set<std::string> names{"index", "labels"};
   for (int view = 0; view < views; ++view) names.insert(view_name(view));
-  for (const DrawInfo& draw : info.draws) names.insert(draw_name(draw));
+  for (const DrawInfo& draw : draws) {
+    names.insert(draw_name(draw));
+    for (int i = 0; draw.repeated && tensors.contains(draw_name(draw, i)); ++i)
+      names.insert(draw_name(draw, i));
+  }
   return names;
 }
 
 /// Checks views, index and labels against each other; returns the shape of the first view. Views may differ
 /// in height and width.
-Shape check_views(const MethodInfo& info, int views, const TensorMap& tensors, const std::string& file) {
+Shape check_views(int views, const TensorMap& tensors, const std::string& file) {
   const Shape first = need(tensors, file, view_name(0)).shape();
   TSR_CHECK_INPUT(first.rank() == 5 && first.numel() > 0, file, ": tensor 'view0' is ", first,
                   " but should be [steps, N, C, H, W], none of them 0");
@@ -52,17 +61,23 @@ Shape check_views(const MethodInfo& info, int views, const TensorMap& tensors, c
                     file, ": tensor '", name, "' is ", describe(found->second), " but should be int64[",
                     first[0], ", ", first[1], "]");
   }
-  for (const DrawInfo& draw : info.draws) {
+  return first;
+}
+
+/// Checks what the file holds for draws, and that it holds nothing unknown. `first` is the shape of the first
+/// view.
+void check_draws(const std::vector<DrawInfo>& draws, const std::string& method, int views, const Shape& first,
+                 const TensorMap& tensors, const std::string& file) {
+  const std::set<std::string> known = view_file_names(draws, views, tensors);
+  for (const auto& [name, tensor] : tensors)
+    TSR_CHECK_INPUT(known.contains(name), file, ": tensor '", name, "' is unknown to ", method, "; ",
+                    did_you_mean(name, std::vector<std::string>(known.begin(), known.end())));
+  for (const DrawInfo& draw : draws) {
     const Tensor& tensor = need(tensors, file, draw_name(draw));
     TSR_CHECK_INPUT(tensor.rank() > 0 && tensor.size(0) == first[0], file, ": tensor '", draw_name(draw),
                     "' is ", describe(tensor), " but should be ", draw.dtype, '[', first[0], ", ", draw.shape,
                     ']');
   }
-  const std::set<std::string> known = view_file_names(info, views);
-  for (const auto& [name, tensor] : tensors)
-    TSR_CHECK_INPUT(known.contains(name), file, ": tensor '", name, "' is unknown to ", info.name, "; ",
-                    did_you_mean(name, std::vector<std::string>(known.begin(), known.end())));
-  return first;
 }
 
 int view_count(const MethodInfo& info, Settings& settings) {
@@ -70,18 +85,30 @@ int view_count(const MethodInfo& info, Settings& settings) {
   return plan.global + plan.local;
 }
 
-/// Refuses layers that would draw for themselves.
-class NoDropping final : public Visitor {
+/// Lets layers that drop paths draw under their names, and refuses those that drop elements.
+class NameDrawsOfLayers final : public Visitor {
+ public:
+  explicit NameDrawsOfLayers(Draws& draws) : draws_(draws) {}
+
  protected:
   void on_param(const std::string&, Parameter&, ParamKind) override {}
   void on_buffer(const std::string&, Tensor&) override {}
   void on_module(const std::string& name, Module& module) override {
     const auto* dropout = dynamic_cast<Dropout*>(&module);
-    const auto* path = dynamic_cast<DropPath*>(&module);
-    TSR_CHECK_INPUT(
-        (dropout == nullptr || dropout->options.p == 0) && (path == nullptr || path->options.p == 0),
-        "replay: ", name, " drops at random, which no file can hold; add --set drop_path=0");
+    TSR_CHECK_INPUT(dropout == nullptr || dropout->options.p == 0, "replay: ", name,
+                    " drops at random, which no file can hold");
+    auto* path = dynamic_cast<DropPath*>(&module);
+    if (path == nullptr || path->options.p == 0) return;
+    draws_.declare({.name = name, .shape = "samples", .repeated = true});
+    path->draw = [&draws = draws_, name](std::int64_t samples, DType dtype) {
+      TSR_CHECK_INPUT(!recomputing(), "replay: ", name,
+                      " would draw for a second time; add --set grad_checkpointing=false");
+      return draws.uniform(name, {samples}, dtype);
+    };
   }
+
+ private:
+  Draws& draws_;
 };
 
 std::unique_ptr<Method> build(ReplayOptions& o, std::int64_t channels, std::int64_t image_size) {
@@ -96,7 +123,8 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
     : views_(std::move(views)), dtype_(precision_from_name(o.precision).parameters) {
   const MethodInfo& info = find_method(o.method);
   apply_defaults(info, o.arch, o.settings);
-  const Shape shape = check_views(info, view_count(info, o.settings), views_, views_name);
+  const int count = view_count(info, o.settings);
+  const Shape shape = check_views(count, views_, views_name);
   steps_ = shape[0];
   method_ = build(o, shape[2], shape[3]);
   steps_per_epoch_ = o.settings.integer("steps_per_epoch", steps_, 1);
@@ -108,15 +136,24 @@ Replay::Replay(ReplayOptions o, const TensorMap& init, const std::string& init_n
                                                .compute = precision_from_name(o.precision).compute},
                                 o.settings);
   o.settings.check_all_read();
-  NoDropping no_dropping;
-  method_->visit(no_dropping);
+  NameDrawsOfLayers name_draws(method_->draws);
+  method_->visit(name_draws);
+  check_draws(method_->draws.declared(), info.name, count, shape, views_, views_name);
   method_->to(dtype_);
   load_torch_state_dict(*method_, init, init_name);
   method_->draws.replay(views_);
   method_->train();
 }
 
-StepReport Replay::step() { return trainer_->step(batch(trainer_->steps_done())); }
+StepReport Replay::step() {
+  StepReport report = trainer_->step(batch(trainer_->steps_done()));
+  for (const DrawInfo& draw : method_->draws.declared()) {
+    const int made = method_->draws.made(draw.name);
+    TSR_CHECK_INPUT(!draw.repeated || !views_.contains(draw_name(draw, made)), "tensor '",
+                    draw_name(draw, made), "' is not drawn: a step makes ", made, " draws of this name");
+  }
+  return report;
+}
 
 Batch Replay::batch(std::int64_t step) const {
   const NoGrad guard;
@@ -138,6 +175,8 @@ void list_replay_state(ReplayOptions o, std::ostream& out) {
   apply_defaults(info, o.arch, o.settings);
   const int views = view_count(info, o.settings);
   const auto method = build(o, kChannels, kSmallSide);
+  NameDrawsOfLayers name_draws(method->draws);
+  method->visit(name_draws);
   const Trainer reads_its_settings(*method, {}, o.settings);
   o.settings.check_all_read();
   for (const auto& [name, tensor] : torch_state_dict(*method))
@@ -145,8 +184,9 @@ void list_replay_state(ReplayOptions o, std::ostream& out) {
   for (int view = 0; view < views; ++view)
     out << "--views  " << view_name(view) << "  float32[steps, N, C, H, W]\n";
   out << "--views  index  int64[steps, N]\n";
-  for (const DrawInfo& draw : info.draws)
-    out << "--views  " << draw_name(draw) << "  " << draw.dtype << "[steps, " << draw.shape << "]\n";
+  for (const DrawInfo& draw : method->draws.declared())
+    out << "--views  " << draw_name(draw) << (draw.repeated ? ", 1, …  " : "  ") << draw.dtype << "[steps, "
+        << draw.shape << "]\n";
 }
 
 }  // namespace tsr

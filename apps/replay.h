@@ -18,14 +18,14 @@ struct ReplayOptions {
   Settings settings;
 };
 
-/// A method on given weights, fed one step of ready-made views after another. Layers must not drop anything.
+/// A method on given weights, fed one step of ready-made views after another. Dropout is refused.
 ///
 /// `init` holds every parameter and buffer under its PyTorch name (encoder.*, projector.*, …) and in
 /// PyTorch's layout; num_batches_tracked may be missing. `views` holds view0, view1, … float32
-/// [steps, N, C, H, W], rand.NAME [steps, …] for each draw that the method declares, optionally index int64
-/// [steps, N] and labels int64 [steps, N].
-/// Settings read besides the method's and the trainer's: steps_per_epoch and total_steps (default: the steps
-/// in the file).
+/// [steps, N, C, H, W], rand.NAME [steps, …] for each draw that the method declares, rand.LAYER.K
+/// [steps, samples] for the Kth time in a step that a layer drops paths, optionally index int64 [steps, N]
+/// and labels int64 [steps, N]. Settings read besides the method's and the trainer's: steps_per_epoch and
+/// total_steps (default: the steps in the file).
 class Replay {
  public:
   /// Throws InputError, with the files' names, when a tensor is missing, unknown or of a wrong shape, or a

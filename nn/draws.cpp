@@ -9,7 +9,12 @@ namespace tsr {
 
 void Draws::begin_step(std::int64_t step) {
   step_ = step;
-  drawn_.clear();
+  made_.clear();
+}
+
+int Draws::made(std::string_view name) const {
+  const auto found = made_.find(name);
+  return found == made_.end() ? 0 : found->second;
 }
 
 Tensor Draws::uniform(std::string_view name, const Shape& shape, DType dtype) {
@@ -35,11 +40,12 @@ Tensor Draws::take(std::string_view name, const Shape& shape, DType dtype) {
             did_you_mean(name, known));
   TSR_CHECK(info->dtype == dtype || (is_floating(info->dtype) && is_floating(dtype)), "draw '", name,
             "': declared as ", info->dtype, " but drawn as ", dtype);
-  TSR_CHECK(drawn_.emplace(name).second, "draw '", name,
+  const int earlier = made_[info->name]++;
+  TSR_CHECK(earlier == 0 || info->repeated, "draw '", name,
             "': made twice in a step; declare each under a name of its own");
   if (!given_) return {};
 
-  const std::string file_name = "rand." + info->name;
+  const std::string file_name = "rand." + info->name + (info->repeated ? "." + std::to_string(earlier) : "");
   const auto found = given_->find(file_name);
   TSR_CHECK_INPUT(found != given_->end(), "tensor '", file_name, "' is missing: the method draws it");
   const Tensor& all = found->second;

@@ -1,8 +1,8 @@
 #pragma once
 // Draws: a method's random numbers, each under a name, so that replay can hand in ready-made ones.
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,15 +13,16 @@
 
 namespace tsr {
 
-/// A draw that a method makes at most once a step.
+/// A draw that a method makes once a step at most, or under a repeated name as often as it likes.
 struct DrawInfo {
   std::string name;       ///< replay's file has it as rand.NAME [steps, …]
   DType dtype = float32;  ///< there; a real draw may be asked for in any floating dtype
   std::string shape;      ///< of one step, in words: "N, D"
+  bool repeated = false;  ///< the file has rand.NAME.0, rand.NAME.1, … in the order in which a step draws
 };
 
 /// The draws that a method has declared, from a random stream or from a file. Every draw throws Error for a
-/// name that isn't declared or was drawn in this step already.
+/// name that isn't declared, or isn't repeated and was drawn in this step already.
 class Draws {
  public:
   /// None declared.
@@ -29,7 +30,10 @@ class Draws {
   Draws(std::vector<DrawInfo> declared, const Generator& generator)
       : declared_(std::move(declared)), generator_(generator) {}
 
+  void declare(DrawInfo draw) { declared_.push_back(std::move(draw)); }
   const std::vector<DrawInfo>& declared() const { return declared_; }
+  /// How often the name was drawn in this step.
+  int made(std::string_view name) const;
   /// From now on step s takes rand.NAME[s] of `tensors`. A draw then throws InputError when the tensor is
   /// missing, or of another dtype or shape than asked for.
   void replay(TensorMap tensors) { given_ = std::move(tensors); }
@@ -53,7 +57,7 @@ class Draws {
   Generator generator_;
   std::optional<TensorMap> given_;
   std::int64_t step_ = 0;
-  std::set<std::string, std::less<>> drawn_;  ///< in this step
+  std::map<std::string, int, std::less<>> made_;  ///< in this step
 };
 
 }  // namespace tsr

@@ -1,6 +1,8 @@
 #pragma once
 // Dropout and dropped paths. Both draw from layer_generator() and do nothing in evaluation.
 
+#include <functional>
+
 #include "nn/activations.h"
 
 namespace tsr {
@@ -20,6 +22,9 @@ struct Dropout final : StatelessModule {
 /// The same for whole samples: x [N, ...], of a residual branch (stochastic depth, Huang et al. 2016).
 struct DropPath final : StatelessModule {
   DropoutOptions options;
+  /// Draws instead of layer_generator(), once a call: numbers in [0, 1), [N] and of x's dtype. A sample is
+  /// dropped where its number is below p.
+  std::function<Tensor(std::int64_t samples, DType dtype)> draw;
   explicit DropPath(const DropoutOptions& options = {});
   Tensor operator()(const Tensor& x) const;
   std::string label() const override;

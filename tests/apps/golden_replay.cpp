@@ -38,13 +38,13 @@ std::map<std::string, double> replay_distances(const std::filesystem::path& gold
 
 TensorMap replay_golden(const ScratchFolder& scratch, const std::filesystem::path& golden,
                         const std::vector<std::string>& changes, std::string* printed,
-                        const std::filesystem::path& init) {
+                        const std::filesystem::path& init, const std::filesystem::path& views) {
   const auto config = nlohmann::json::parse(read_text(golden / "config.json"));
   std::vector<std::string> words{
       "replay",  config["method"],
       "--arch",  config["arch"],
       "--init",  init.empty() ? (golden / "init.safetensors").string() : init.string(),
-      "--views", (golden / "views.safetensors").string(),
+      "--views", views.empty() ? (golden / "views.safetensors").string() : views.string(),
       "--dump",  "final.safetensors"};
   for (const auto& [key, value] : config["settings"].items())
     words.insert(words.end(),

@@ -22,10 +22,10 @@ std::map<std::string, double> replay_distances(const std::filesystem::path& gold
                                                const TensorMap& final_state);
 
 /// Replays a folder whose config.json has method, arch and settings by our names, with `changes` on top;
-/// returns the final state. `init`: another file of initial values than the folder's.
+/// returns the final state. `init`, `views`: other files than the folder's.
 TensorMap replay_golden(const ScratchFolder& scratch, const std::filesystem::path& golden,
                         const std::vector<std::string>& changes = {}, std::string* printed = nullptr,
-                        const std::filesystem::path& init = {});
+                        const std::filesystem::path& init = {}, const std::filesystem::path& views = {});
 
 /// Checks losses and gradient norms as they were printed against the folder's steps.jsonl.
 void check_steps(const std::filesystem::path& golden, const std::string& printed);

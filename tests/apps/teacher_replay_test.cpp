@@ -2,6 +2,7 @@
 // (tests/golden/dino_replay.py, mocov3_replay.py), and what happens to them without each ingredient.
 #include <algorithm>
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tensor/safetensors.h"
 #include "tests/apps/golden_replay.h"
@@ -125,18 +126,61 @@ TEST_CASE("MoCo v3's replay differs with the other encoder's predictor") {
     CHECK(3 * far_off(found) > found.size());
 }
 
-TEST_CASE("replay refuses layers that would draw for themselves") {
+TEST_CASE("DINO's replay drops the paths that the file says") {
   const ScratchFolder scratch;
   const auto golden = golden_folder("dino");
-  const auto result = tessera(
-      scratch.path(),
-      {"replay", "dino", "--arch", "vit_mini", "--init", (golden / "init.safetensors").string(), "--views",
-       (golden / "views.safetensors").string(), "--set", "local_crops=2", "--set", "out_dim=20"});
-  CHECK(result.code == 2);
-  CHECK(
-      result.err ==
-      "tessera: error: replay: encoder.blocks.1.drop_path drops at random, which no file can hold; add --set "
-      "drop_path=0\n");
+  const TensorMap given = read_safetensors(golden / "views.safetensors").tensors;
+  const auto file = scratch.path() / "views.safetensors";
+  const std::string path = "rand.encoder.blocks.1.drop_path.";
+  TensorMap views = given;
+  SUBCASE("without any it differs") {
+    std::erase_if(views, [](const auto& entry) { return entry.first.starts_with("rand."); });
+    write_safetensors(file, views);
+    const auto found =
+        replay_distances(golden, replay_golden(scratch, golden, {"drop_path=0"}, nullptr, {}, file));
+    CHECK(3 * far_off(found) > found.size());
+  }
+  SUBCASE("with those of another branch it differs") {
+    std::swap(views.at(path + "0"), views.at(path + "1"));
+    write_safetensors(file, views);
+    const auto found = replay_distances(golden, replay_golden(scratch, golden, {}, nullptr, {}, file));
+    CHECK(3 * far_off(found) > found.size());
+  }
+}
+
+TEST_CASE("replay wants as many draws of dropped paths as a step makes") {
+  const ScratchFolder scratch;
+  const auto golden = golden_folder("dino");
+  const auto file = scratch.path() / "views.safetensors";
+  const auto run = [&](const TensorMap& views, const std::vector<std::string>& changes) {
+    write_safetensors(file, views);
+    const auto config = nlohmann::json::parse(read_text(golden / "config.json"));
+    std::vector<std::string> words{"replay",   "dino",       "--arch",
+                                   "vit_mini", "--init",     (golden / "init.safetensors").string(),
+                                   "--views",  file.string()};
+    for (const auto& [key, value] : config["settings"].items())
+      words.insert(words.end(), {"--set", key + '=' + value.dump()});
+    for (const std::string& change : changes) words.insert(words.end(), {"--set", change});
+    const auto result = tessera(scratch.path(), words);
+    CHECK(result.code == 2);
+    return result.err;
+  };
+  const TensorMap given = read_safetensors(golden / "views.safetensors").tensors;
+  const std::string error = "tessera: error: ", path = "rand.encoder.blocks.1.drop_path.";
+  TensorMap views = given;
+  views.erase(path + "3");
+  CHECK(run(views, {}) == error + "tensor '" + path + "3' is missing: the method draws it\n");
+  views.erase(path + "0");
+  CHECK(run(views, {}).starts_with(error + file.string() + ": tensor '" + path + "1' is unknown to dino"));
+  views = given;
+  views[path + "4"] = views.at(path + "3");
+  CHECK(run(views, {}) == error + "tensor '" + path + "4' is not drawn: a step makes 4 draws of this name\n");
+  CHECK(run(given, {"drop_path=0"})
+            .starts_with(error + file.string() + ": tensor '" + path + "0' is unknown to dino"));
+  CHECK(run(given, {"grad_checkpointing=true"}) ==
+        error +
+            "replay: encoder.blocks.1.drop_path would draw for a second time; add --set "
+            "grad_checkpointing=false\n");
 }
 
 TEST_CASE("replay wants as many views as the settings say") {
@@ -158,6 +202,8 @@ TEST_CASE("replay wants as many views as the settings say") {
         std::string::npos);
   CHECK(listed.out.find("--views  view2  float32[steps, N, C, H, W]\n") != std::string::npos);
   CHECK(listed.out.find("view3") == std::string::npos);
+  CHECK(listed.out.find("--views  rand.encoder.blocks.1.drop_path.0, 1, …  float32[steps, samples]\n") !=
+        std::string::npos);
 }
 
 }  // namespace tsr::test

@@ -11,7 +11,9 @@ ViT on ready-made views, across an epoch boundary, and writes down what happened
 DIR (default: dino/ beside this script) holds
     config.json         method, arch, precision's inputs, and every setting by Tessera's name
     init.safetensors    initial state, float32: encoder.* (timm's names), projector.*, teacher.*, center
-    views.safetensors   view0, view1 (global) and view2, ... (local) float32 [steps, N, C, H, W]; index int64 [steps, N]
+    views.safetensors   view0, view1 (global) and view2, ... (local) float32 [steps, N, C, H, W]; index int64 [steps, N];
+                        rand.encoder.blocks.B.drop_path.K float32 [steps, samples], the Kth time that a step drops paths in
+                        block B: attention and MLP of the global views, one view after another, then of the local ones
     steps.jsonl         one object a step: step, loss, gradient_norm (before clipping)
     moves.safetensors   final minus initial state, computed in float64, kept as float32 (rounding 6e-8 of an element)
 
@@ -21,6 +23,9 @@ code, github.com/facebookresearch/dino), S = steps, t = 0, 1, ... a step, e = t 
 Head: Linear, gelu, Linear, gelu, Linear, x / max(|x|, 1e-12), then x . (g v / |v|) for each row v of the last layer;
     g is not trained.
 Views of another size: the positions of the patches are an image, resized bicubically with antialiasing.
+Dropped paths, in the student alone (Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016): block b of 0 ...
+    depth - 1 drops a branch of a sample with p = drop_path b / (depth - 1), where its number is below p; what is kept is
+    divided by 1 - p.
 Teacher temperature: numpy's linspace from its start to its end over the warm-up epochs, one value an epoch.
 Loss: the mean over pairs (i, v) of a global view i and another view v, and over samples, of
     -sum(q_i log p_v), q_i = softmax((teacher_i - center) / teacher temperature), p_v = softmax(student_v / 0.1).
@@ -48,7 +53,7 @@ from torch.nn import functional
 CONFIG = {
     "method": "dino", "arch": "vit_mini", "image_size": 12, "batch_size": 6, "steps": 4,
     "settings": {
-        "patch": 4, "dim": 16, "depth": 2, "heads": 2, "drop_path": 0.0, "local_crops": 2,
+        "patch": 4, "dim": 16, "depth": 2, "heads": 2, "drop_path": 0.3, "local_crops": 2,
         "projector_hidden": 24, "bottleneck": 8, "out_dim": 20, "projector_layers": 3,
         "student_temperature": 0.1, "teacher_temperature_start": 0.04, "teacher_temperature": 0.07,
         "teacher_temperature_epochs": 2, "center_momentum": 0.8, "ema_momentum": 0.7, "freeze_last_layer": 1,
@@ -65,7 +70,7 @@ ABLATIONS = {
     "decay exclusion": {"decay_exclude": False}, "clipping": {"clip_each_norm": 0},
     "frozen last layer": {"freeze_last_layer": 0}, "weight norm": {"weight_norm": False},
     "fixed magnitude": {"norm_last_layer": False}, "bottleneck norm": {"bottleneck_norm": False},
-    "pairs of different views": {"same_view": True},
+    "pairs of different views": {"same_view": True}, "dropped paths": {"drop_path": 0},
 }
 
 
@@ -89,9 +94,9 @@ class Block(nn.Module):
         self.attn = Attention(dim, heads)
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(dim, 4 * dim), "fc2": nn.Linear(4 * dim, dim)})
 
-    def forward(self, x):
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp["fc2"](functional.gelu(self.mlp["fc1"](self.norm2(x))))
+    def forward(self, x, attention_factor=1, mlp_factor=1):
+        x = x + attention_factor * self.attn(self.norm1(x))
+        return x + mlp_factor * self.mlp["fc2"](functional.gelu(self.mlp["fc1"](self.norm2(x))))
 
 
 class ViT(nn.Module):
@@ -111,12 +116,13 @@ class ViT(nn.Module):
         image = functional.interpolate(image, (height, width), mode="bicubic", antialias=True)
         return torch.cat([self.pos_embed[:, :1], image.flatten(2).transpose(1, 2)], dim=1)
 
-    def forward(self, images):
+    def forward(self, images, factors=None):
+        """factors: for each block a pair, what its branches are multiplied by."""
         x = self.patch_embed["proj"](images)
         positions = self.positions(*x.shape[2:])
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], dim=1) + positions
-        for block in self.blocks:
-            x = block(x)
+        for i, block in enumerate(self.blocks):
+            x = block(x, *(factors[i] if factors else ()))
         return self.norm(x)[:, 0]
 
 
@@ -161,6 +167,18 @@ def teacher_temperatures(s):
     return [*warm, *[s["teacher_temperature"]] * s["total_steps"]]
 
 
+def path_factors(s, views, t, i, samples):
+    """What dropped paths make of view i in step t: for each block a pair of [N, 1, 1]."""
+    factors = []
+    for block in range(s["depth"]):
+        p = s["drop_path"] * block / (s["depth"] - 1)
+        local, place = i > 1, i - 2 if i > 1 else i
+        numbers = [views[f"rand.encoder.blocks.{block}.drop_path.{2 * local + branch}"][t].double().split(samples)[place]
+                   for branch in range(2)] if p > 0 else []
+        factors.append([(u >= p).double().view(-1, 1, 1) / (1 - p) for u in numbers])
+    return factors
+
+
 def dino_loss(students, teachers, center, temperature, s):
     total, pairs = 0, 0
     for i, teacher in enumerate(teachers):
@@ -192,7 +210,8 @@ def replay(config, init, views):
     for t in range(config["steps"]):
         epoch = t // s["steps_per_epoch"]
         crops = [views[f"view{i}"][t].double() for i in range(2 + s["local_crops"])]
-        students = [student["projector"](student["encoder"](x)) for x in crops]
+        students = [student["projector"](student["encoder"](x, path_factors(s, views, t, i, len(x))))
+                    for i, x in enumerate(crops)]
         with torch.no_grad():
             teachers = [teacher["projector"](teacher["encoder"](x)) for x in crops[:2]]
         loss = dino_loss(students, teachers, model.center, temperatures[epoch], s)
@@ -323,7 +342,13 @@ def make(folder):
     generator = torch.Generator().manual_seed(20210429)
     sizes = [CONFIG["image_size"]] * 2 + [LOCAL_SIZE] * CONFIG["settings"]["local_crops"]
     init = make_init(make_model(CONFIG), generator)
-    write_golden(folder, CONFIG, init, make_views(CONFIG, sizes, generator), replay)
+    views, s = make_views(CONFIG, sizes, generator), CONFIG["settings"]
+    for block in range(1, s["depth"]):
+        for call in range(4):
+            samples = CONFIG["batch_size"] * (2 if call < 2 else s["local_crops"])
+            views[f"rand.encoder.blocks.{block}.drop_path.{call}"] = torch.rand(
+                CONFIG["steps"], samples, generator=generator)
+    write_golden(folder, CONFIG, init, views, replay)
 
 
 if __name__ == "__main__":

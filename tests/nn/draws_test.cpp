@@ -55,6 +55,21 @@ TEST_CASE("each draw is declared, of its dtype, and made once a step") {
                        Error);
 }
 
+TEST_CASE("a repeated draw may be made again in a step, each time from a tensor of its own") {
+  Draws draws({}, Generator(7));
+  draws.declare({.name = "path", .shape = "samples", .repeated = true});
+  CHECK(!same(draws.uniform("path", {3}), draws.uniform("path", {3})));
+  CHECK(draws.made("path") == 2);
+  draws.begin_step(1);
+  CHECK(draws.made("path") == 0);
+  const Tensor first = from_values({1, 2, 3, 4}, {2, 2}), second = from_values({5, 6}, {2, 1});
+  draws.replay({{"rand.path.0", first}, {"rand.path.1", second}});
+  CHECK(same(draws.uniform("path", {2}, float64), from_values({3, 4}, {2}).to(float64)));
+  CHECK(same(draws.uniform("path", {1}), from_values(std::vector<float>{6}, {1})));
+  CHECK_THROWS_WITH_AS(draws.uniform("path", {1}), "tensor 'rand.path.2' is missing: the method draws it",
+                       InputError);
+}
+
 TEST_CASE("replay takes the draws of each step from tensors") {
   Draws draws = declared();
   draws.replay({{"rand.noise", from_values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 2, 2})},
