@@ -22,20 +22,15 @@ const Tensor& need(const TensorMap& tensors, const std::string& file, const std:
   return found->second;
 }
 
-/// `call` counts the draws of a step that share a name.
-std::string draw_name(const DrawInfo& draw, int call = 0) {
-  return "rand." + draw.name + (draw.repeated ? "." + std::to_string(call) : "");
-}
-
 /// The names that the file of views may hold, and of repeated draws those that it holds.
 std::set<std::string> view_file_names(const std::vector<DrawInfo>& draws, int views,
                                       const TensorMap& tensors) {
   std::set<std::string> names{"index", "labels"};
   for (int view = 0; view < views; ++view) names.insert(view_name(view));
   for (const DrawInfo& draw : draws) {
-    names.insert(draw_name(draw));
-    for (int i = 0; draw.repeated && tensors.contains(draw_name(draw, i)); ++i)
-      names.insert(draw_name(draw, i));
+    names.insert(draw.tensor_name());
+    for (int call = 0; draw.repeated && tensors.contains(draw.tensor_name(call)); ++call)
+      names.insert(draw.tensor_name(call));
   }
   return names;
 }
@@ -73,8 +68,8 @@ void check_draws(const std::vector<DrawInfo>& draws, const std::string& method, 
     TSR_CHECK_INPUT(known.contains(name), file, ": tensor '", name, "' is unknown to ", method, "; ",
                     did_you_mean(name, std::vector<std::string>(known.begin(), known.end())));
   for (const DrawInfo& draw : draws) {
-    const Tensor& tensor = need(tensors, file, draw_name(draw));
-    TSR_CHECK_INPUT(tensor.rank() > 0 && tensor.size(0) == first[0], file, ": tensor '", draw_name(draw),
+    const Tensor& tensor = need(tensors, file, draw.tensor_name());
+    TSR_CHECK_INPUT(tensor.rank() > 0 && tensor.size(0) == first[0], file, ": tensor '", draw.tensor_name(),
                     "' is ", describe(tensor), " but should be ", draw.dtype, '[', first[0], ", ", draw.shape,
                     ']');
   }
@@ -149,8 +144,8 @@ StepReport Replay::step() {
   StepReport report = trainer_->step(batch(trainer_->steps_done()));
   for (const DrawInfo& draw : method_->draws.declared()) {
     const int made = method_->draws.made(draw.name);
-    TSR_CHECK_INPUT(!draw.repeated || !views_.contains(draw_name(draw, made)), "tensor '",
-                    draw_name(draw, made), "' is not drawn: a step makes ", made, " draws of this name");
+    TSR_CHECK_INPUT(!draw.repeated || !views_.contains(draw.tensor_name(made)), "tensor '",
+                    draw.tensor_name(made), "' is not drawn: a step makes ", made, " draws of this name");
   }
   return report;
 }
@@ -185,8 +180,8 @@ void list_replay_state(ReplayOptions o, std::ostream& out) {
     out << "--views  " << view_name(view) << "  float32[steps, N, C, H, W]\n";
   out << "--views  index  int64[steps, N]\n";
   for (const DrawInfo& draw : method->draws.declared())
-    out << "--views  " << draw_name(draw) << (draw.repeated ? ", 1, …  " : "  ") << draw.dtype << "[steps, "
-        << draw.shape << "]\n";
+    out << "--views  " << draw.tensor_name() << (draw.repeated ? ", 1, …  " : "  ") << draw.dtype
+        << "[steps, " << draw.shape << "]\n";
 }
 
 }  // namespace tsr

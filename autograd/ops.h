@@ -367,6 +367,8 @@ Tensor weight_norm(const Tensor& v, const Tensor& g, std::int64_t axis = 0);
 Tensor dropout(const Tensor& x, double p, Generator& generator, bool training = true);
 /// The same for whole samples x[i]: stochastic depth. (Huang et al. 2016.)
 Tensor drop_path(const Tensor& x, double p, Generator& generator, bool training = true);
+/// The same with a number [N] in [0, 1) for each sample, which is dropped where that is below p < 1.
+Tensor drop_path(const Tensor& x, double p, const Tensor& numbers);
 
 // ---- attention (autograd/ops/attention.cpp): q [N, heads, n, head_dim], k and v [N, heads, m, head_dim]
 // ----

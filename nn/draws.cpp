@@ -7,6 +7,10 @@
 
 namespace tsr {
 
+std::string DrawInfo::tensor_name(int call) const {
+  return "rand." + name + (repeated ? "." + std::to_string(call) : "");
+}
+
 void Draws::begin_step(std::int64_t step) {
   step_ = step;
   made_.clear();
@@ -45,7 +49,7 @@ Tensor Draws::take(std::string_view name, const Shape& shape, DType dtype) {
             "': made twice in a step; declare each under a name of its own");
   if (!given_) return {};
 
-  const std::string file_name = "rand." + info->name + (info->repeated ? "." + std::to_string(earlier) : "");
+  const std::string file_name = info->tensor_name(earlier);
   const auto found = given_->find(file_name);
   TSR_CHECK_INPUT(found != given_->end(), "tensor '", file_name, "' is missing: the method draws it");
   const Tensor& all = found->second;

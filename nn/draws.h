@@ -19,6 +19,9 @@ struct DrawInfo {
   DType dtype = float32;  ///< there; a real draw may be asked for in any floating dtype
   std::string shape;      ///< of one step, in words: "N, D"
   bool repeated = false;  ///< the file has rand.NAME.0, rand.NAME.1, … in the order in which a step draws
+
+  /// Of the file's tensor; `call` counts the draws of a step under a repeated name.
+  std::string tensor_name(int call = 0) const;
 };
 
 /// The draws that a method has declared, from a random stream or from a file. Every draw throws Error for a

@@ -23,11 +23,8 @@ std::string Dropout::label() const { return text("Dropout(p = ", options.p, ")")
 DropPath::DropPath(const DropoutOptions& options) : options(checked("DropPath", options)) {}
 
 Tensor DropPath::operator()(const Tensor& x) const {
-  if (!draw || options.p == 0 || !training()) return drop_path(x, options.p, layer_generator(), training());
-  Shape samples = x.shape();
-  for (int axis = 1; axis < samples.rank(); ++axis) samples[axis] = 1;
-  const Tensor kept = ge(draw(x.size(0), x.dtype()), options.p).to(x.dtype());
-  return x * reshape(kept / (1 - options.p), samples);
+  if (draw && options.p > 0 && training()) return drop_path(x, options.p, draw(x.size(0), x.dtype()));
+  return drop_path(x, options.p, layer_generator(), training());
 }
 
 std::string DropPath::label() const { return text("DropPath(p = ", options.p, ")"); }

@@ -20,6 +20,14 @@ Tensor drop(const Tensor& given, std::uint64_t seed, std::uint64_t draw, double 
   return op.record(y, [=](const Tensor& grad, const Needs&) { return Tensors{drop(grad, seed, draw, p)}; });
 }
 
+/// [N, 1, …, 1] for x [N, ...].
+Shape shape_of_samples(const Tensor& x) {
+  TSR_CHECK(x.rank() >= 1, "drop_path: ", describe(x), " has no axis of samples");
+  Shape samples = x.shape();
+  for (int axis = 1; axis < samples.rank(); ++axis) samples[axis] = 1;
+  return samples;
+}
+
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, Generator& generator, bool training) {
@@ -31,11 +39,15 @@ Tensor dropout(const Tensor& x, double p, Generator& generator, bool training) {
 
 Tensor drop_path(const Tensor& x, double p, Generator& generator, bool training) {
   check_probability("drop_path", p);
-  TSR_CHECK(x.rank() >= 1, "drop_path: ", describe(x), " has no axis of samples");
+  const Shape samples = shape_of_samples(x);
   if (!training || p == 0) return x;
-  Shape samples = x.shape();
-  for (int axis = 1; axis < samples.rank(); ++axis) samples[axis] = 1;
   return x * dropout(ones(samples, x.dtype(), x.device()), p, generator);
+}
+
+Tensor drop_path(const Tensor& x, double p, const Tensor& numbers) {
+  TSR_CHECK(p >= 0 && p < 1, "drop_path: p = ", p, "; choose 0 ≤ p < 1");
+  const Tensor kept = ge(numbers, p).to(x.dtype());
+  return x * reshape(kept / (1 - p), shape_of_samples(x));
 }
 
 }  // namespace tsr

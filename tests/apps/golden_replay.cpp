@@ -36,20 +36,27 @@ std::map<std::string, double> replay_distances(const std::filesystem::path& gold
   return result;
 }
 
-TensorMap replay_golden(const ScratchFolder& scratch, const std::filesystem::path& golden,
-                        const std::vector<std::string>& changes, std::string* printed,
-                        const std::filesystem::path& init, const std::filesystem::path& views) {
+std::vector<std::string> replay_command(const std::filesystem::path& golden,
+                                        const std::vector<std::string>& changes,
+                                        const std::filesystem::path& init,
+                                        const std::filesystem::path& views) {
   const auto config = nlohmann::json::parse(read_text(golden / "config.json"));
-  std::vector<std::string> words{
-      "replay",  config["method"],
-      "--arch",  config["arch"],
-      "--init",  init.empty() ? (golden / "init.safetensors").string() : init.string(),
-      "--views", views.empty() ? (golden / "views.safetensors").string() : views.string(),
-      "--dump",  "final.safetensors"};
+  std::vector<std::string> words{"replay",  config["method"],
+                                 "--arch",  config["arch"],
+                                 "--init",  (init.empty() ? golden / "init.safetensors" : init).string(),
+                                 "--views", (views.empty() ? golden / "views.safetensors" : views).string()};
   for (const auto& [key, value] : config["settings"].items())
     words.insert(words.end(),
                  {"--set", key + '=' + (value.is_string() ? value.get<std::string>() : value.dump())});
   for (const std::string& change : changes) words.insert(words.end(), {"--set", change});
+  return words;
+}
+
+TensorMap replay_golden(const ScratchFolder& scratch, const std::filesystem::path& golden,
+                        const std::vector<std::string>& changes, std::string* printed,
+                        const std::filesystem::path& init, const std::filesystem::path& views) {
+  std::vector<std::string> words = replay_command(golden, changes, init, views);
+  words.insert(words.end(), {"--dump", "final.safetensors"});
   const auto result = tessera(scratch.path(), words);
   INFO(result.err);
   REQUIRE(result.code == 0);

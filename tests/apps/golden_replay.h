@@ -21,8 +21,14 @@ std::filesystem::path golden_folder(const std::string& name);
 std::map<std::string, double> replay_distances(const std::filesystem::path& golden,
                                                const TensorMap& final_state);
 
-/// Replays a folder whose config.json has method, arch and settings by our names, with `changes` on top;
-/// returns the final state. `init`, `views`: other files than the folder's.
+/// The command that replays a folder whose config.json has method, arch and settings by our names, with
+/// `changes` on top. `init`, `views`: other files than the folder's.
+std::vector<std::string> replay_command(const std::filesystem::path& golden,
+                                        const std::vector<std::string>& changes,
+                                        const std::filesystem::path& init = {},
+                                        const std::filesystem::path& views = {});
+
+/// Runs that command; returns the final state.
 TensorMap replay_golden(const ScratchFolder& scratch, const std::filesystem::path& golden,
                         const std::vector<std::string>& changes = {}, std::string* printed = nullptr,
                         const std::filesystem::path& init = {}, const std::filesystem::path& views = {});

@@ -2,7 +2,6 @@
 // (tests/golden/dino_replay.py, mocov3_replay.py), and what happens to them without each ingredient.
 #include <algorithm>
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "tensor/safetensors.h"
 #include "tests/apps/golden_replay.h"
@@ -154,14 +153,7 @@ TEST_CASE("replay wants as many draws of dropped paths as a step makes") {
   const auto file = scratch.path() / "views.safetensors";
   const auto run = [&](const TensorMap& views, const std::vector<std::string>& changes) {
     write_safetensors(file, views);
-    const auto config = nlohmann::json::parse(read_text(golden / "config.json"));
-    std::vector<std::string> words{"replay",   "dino",       "--arch",
-                                   "vit_mini", "--init",     (golden / "init.safetensors").string(),
-                                   "--views",  file.string()};
-    for (const auto& [key, value] : config["settings"].items())
-      words.insert(words.end(), {"--set", key + '=' + value.dump()});
-    for (const std::string& change : changes) words.insert(words.end(), {"--set", change});
-    const auto result = tessera(scratch.path(), words);
+    const auto result = tessera(scratch.path(), replay_command(golden, changes, {}, file));
     CHECK(result.code == 2);
     return result.err;
   };
