@@ -1,41 +1,58 @@
 #include "tensor/kernel.h"
 
 #include <algorithm>
+#include <span>
+#include <unordered_map>
 
 namespace tsr {
 namespace {
 
-std::vector<KernelSlot*>& slots() {
-  static std::vector<KernelSlot*> list;
-  return list;
+struct Variant {
+  Device device;
+  DType dtype;
+  void (*function)();
+  const char* name;
+};
+
+/// Who is registered, filled before main.
+struct Registry {
+  std::vector<KernelSlot*> slots;
+  std::unordered_map<const KernelSlot*, std::vector<Variant>> variants;
+
+  std::span<const Variant> of(const KernelSlot* slot) const {
+    const auto found = variants.find(slot);
+    return found == variants.end() ? std::span<const Variant>() : found->second;
+  }
+};
+Registry& registry() {
+  static Registry all;
+  return all;
 }
 
 }  // namespace
 
-KernelSlot::KernelSlot(const char* name, bool widens) : name_(name), widens_(widens) {
-  slots().push_back(this);
-}
-
-const std::vector<KernelSlot*>& KernelSlot::all() { return slots(); }
+const std::vector<KernelSlot*>& KernelSlot::all() { return registry().slots; }
 
 void KernelSlot::add(Device device, DType dtype, Erased function, const char* variant, Standing standing) {
-  variants_.push_back({device, dtype, function, variant});
+  std::vector<Variant>& variants = registry().variants[this];
+  if (variants.empty()) registry().slots.push_back(this);
+  variants.push_back({device, dtype, function, variant});
   Erased& entry = table_[index(device, dtype)];
   if (entry == nullptr && standing == Standing::standard) entry = function;
 }
 
 bool KernelSlot::has(Device device) const {
-  return std::ranges::any_of(variants_, [&](const Variant& v) { return v.device == device; });
+  return std::ranges::any_of(registry().of(this), [&](const Variant& v) { return v.device == device; });
 }
 
 bool KernelSlot::has_variant(Device device, std::string_view variant) const {
-  return std::ranges::any_of(variants_,
+  return std::ranges::any_of(registry().of(this),
                              [&](const Variant& v) { return v.device == device && v.name == variant; });
 }
 
 void KernelSlot::choose(Device device, std::string_view variant) {
   bool found = false;
-  for (const Variant& v : variants_) {
+  for (const Variant& v : registry().of(this)) {
     if (v.device != device || v.name != variant) continue;
     table_[index(device, v.dtype)] = v.function;
     found = true;

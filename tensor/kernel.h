@@ -20,7 +20,9 @@ enum class Standing : std::uint8_t { standard, alternative };
 class KernelSlot {
  public:
   /// `widens`: on the CPU the kernel for float32 serves bfloat16 and float16 too, unless they have their own.
-  explicit KernelSlot(const char* name, bool widens = false);
+  /// A constant: a slot is there before any registration runs, and a file that only sees it holds no code for
+  /// it.
+  explicit constexpr KernelSlot(const char* name, bool widens = false) : name_(name), widens_(widens) {}
   KernelSlot(const KernelSlot&) = delete;
   KernelSlot& operator=(const KernelSlot&) = delete;
 
@@ -36,7 +38,7 @@ class KernelSlot {
   /// there is no such variant. Not while another thread calls the slot.
   void choose(Device device, std::string_view variant);
 
-  /// Every slot of the program.
+  /// Every slot with a kernel, as they were first registered.
   static const std::vector<KernelSlot*>& all();
 
  protected:
@@ -49,12 +51,6 @@ class KernelSlot {
   [[noreturn]] void fail_missing(Device device, DType dtype) const;
 
  private:
-  struct Variant {
-    Device device;
-    DType dtype;
-    Erased function;
-    const char* name;
-  };
   static std::size_t index(Device device, DType dtype) {
     return static_cast<std::size_t>(device) * kDTypeCount + static_cast<std::size_t>(dtype);
   }
@@ -62,7 +58,6 @@ class KernelSlot {
   const char* name_;
   bool widens_;
   std::array<Erased, std::size_t{kDeviceCount} * kDTypeCount> table_{};
-  std::vector<Variant> variants_;
 };
 
 /// Chooses the named variant in every slot that has it on this device: "library" or "handwritten" for matrix
@@ -85,7 +80,7 @@ class Kernel<void(Context&, View, Args...)> : public KernelSlot {
 
  public:
   using Function = void (*)(Context&, View, Plain<Args>...);
-  explicit Kernel(const char* name, Locality locality = Locality::whole)
+  explicit constexpr Kernel(const char* name, Locality locality = Locality::whole)
       : KernelSlot(name, kHasResults), locality_(locality) {}
 
   /// Of the standard variants of a device and dtype the first registered is called.
@@ -147,7 +142,7 @@ class Kernel<void(Context&, View, Args...)> : public KernelSlot {
 /// needs no copy of a whole tensor.
 template <class Slot>
 struct Pointwise : Slot {
-  explicit Pointwise(const char* name) : Slot(name, Locality::pointwise) {}
+  explicit constexpr Pointwise(const char* name) : Slot(name, Locality::pointwise) {}
 };
 
 /// Registers function templates: `const Register<float, double> r(softmax_fwd, Device::cpu, [](auto type) {

@@ -2,10 +2,14 @@
 // registry: no op without a case, no slot without a case or a kernel.
 #include <cmath>
 #include <doctest/doctest.h>
+#include <filesystem>
+#include <regex>
+#include <set>
 
 #include "autograd/op.h"
 #include "autograd/ops.h"
 #include "tests/ops/op_check.h"
+#include "tests/support/program.h"
 
 namespace tsr::test {
 namespace {
@@ -27,6 +31,20 @@ TEST_CASE("every second derivative agrees with finite differences, or is refused
 }
 
 TEST_CASE("every op has a case and every slot a kernel and a case") { report(check_registry(Scope::all)); }
+
+// The registry knows of a slot when it gets its first kernel: those that never do stand in the headers alone.
+TEST_CASE("every slot that a header declares has a kernel") {
+  std::set<std::string> filled;
+  for (const KernelSlot* slot : KernelSlot::all()) filled.insert(slot->name());
+  const std::regex declaration("(\\w+)\\{\\s*\"\\1\"\\}");
+  std::size_t declared = 0;
+  for (const char* header : {"tensor/kernels.h", "tensor/view_recipe.h"}) {
+    const std::string source = read_text(std::filesystem::path(TESSERA_SOURCE_DIR) / header);
+    for (std::sregex_iterator it(source.begin(), source.end(), declaration), end; it != end; ++it, ++declared)
+      CHECK_MESSAGE(filled.contains((*it)[1]), (*it)[1].str(), ": the slot has no kernel");
+  }
+  CHECK(declared == filled.size());
+}
 
 // The checks would be worth nothing if they couldn't fail.
 OpCase broken_square(Tensor (*call)(const Tensor&), Differentiable differentiable) {
