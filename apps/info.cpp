@@ -1,6 +1,7 @@
 // tessera info: what this build and this machine can do.
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 #include <unistd.h>
 
 #include "apps/augmentations.h"
@@ -17,7 +18,7 @@
 namespace tsr {
 namespace {
 
-void row(const char* name, const std::string& value) {
+void line(const char* name, const std::string& value) {
   std::cout << name << std::string(14 - std::string_view(name).size(), ' ') << value << '\n';
 }
 
@@ -40,17 +41,17 @@ std::string dataset_state(const std::string& name) {
 }
 
 void print_info() {
-  row("version", TESSERA_VERSION);
-  row("build", TESSERA_BUILD_TYPE);
-  row("compiler", TESSERA_COMPILER);
-  row("devices", described_devices());
-  row("instructions", std::string(instruction_set()));
-  row("threads", std::to_string(thread_count()));
-  row("memory", memory_text());
-  row("methods", joined(method_names(), " "));
-  row("presets", joined(preset_names(), " "));
-  row("encoders", joined(encoder_names(), " "));
-  row("augmentations", joined(augmentation_names(), " "));
+  line("version", TESSERA_VERSION);
+  line("build", TESSERA_BUILD_TYPE);
+  line("compiler", TESSERA_COMPILER);
+  line("devices", described_devices());
+  line("instructions", std::string(instruction_set()));
+  line("threads", std::to_string(thread_count()));
+  line("memory", memory_text());
+  line("methods", joined(method_names(), " "));
+  line("presets", joined(preset_names(), " "));
+  line("encoders", joined(encoder_names(), " "));
+  line("augmentations", joined(augmentation_names(), " "));
   std::cout << "data folders\n";
   for (const auto& folder : dataset_folders())
     std::cout << "  " << folder.string() << (std::filesystem::is_directory(folder) ? "" : " (not there)")

@@ -52,12 +52,6 @@ std::uint32_t big_endian(const std::uint8_t* bytes) {
          std::uint32_t{bytes[3]};
 }
 
-std::string hex(std::uint32_t word) {
-  std::ostringstream out;
-  out << "0x" << std::hex << word;
-  return out.str();
-}
-
 /// The sizes in the header.
 std::vector<std::int64_t> read_header(GzipReader& reader, const std::string& path, int rank) {
   std::vector<std::uint8_t> bytes(4 + 4 * static_cast<std::size_t>(rank));
@@ -66,7 +60,7 @@ std::vector<std::int64_t> read_header(GzipReader& reader, const std::string& pat
   constexpr std::uint32_t kUnsignedByte = 0x08;
   const std::uint32_t magic = big_endian(bytes.data());
   const std::uint32_t expected = kUnsignedByte << 8 | static_cast<std::uint32_t>(rank);
-  TSR_CHECK_INPUT(magic == expected, path, ": magic number ", hex(magic), " where ", hex(expected),
+  TSR_CHECK_INPUT(magic == expected, path, ": magic number ", Hex{magic}, " where ", Hex{expected},
                   " (IDX, unsigned bytes, ", rank, rank == 1 ? " size" : " sizes", ") was expected");
   TSR_CHECK_INPUT(got == bytes.size(), path, ": truncated: ", got, " bytes, the header alone has ",
                   bytes.size());

@@ -1,7 +1,9 @@
 #pragma once
 // The one exception type, the checks that throw it, and the text they carry.
 
-#include <sstream>
+#include <cstdint>
+#include <initializer_list>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 
@@ -25,12 +27,35 @@ class Bug : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+/// Something printable, wherever it is, for the length of a call.
+class Printable {
+ public:
+  template <class T>
+  Printable(const T& value)
+      : value_(&value), print_([](std::ostream& out, const void* p) { out << *static_cast<const T*>(p); }) {}
+  Printable(const char* words)
+      : value_(words), print_([](std::ostream& out, const void* p) { out << static_cast<const char*>(p); }) {}
+  friend std::ostream& operator<<(std::ostream& out, const Printable& x) {
+    x.print_(out, x.value_);
+    return out;
+  }
+
+ private:
+  const void* value_;
+  void (*print_)(std::ostream&, const void*);
+};
+std::string concatenated(std::initializer_list<Printable> parts);
+
+/// A number that text() writes as 0x1f.
+struct Hex {
+  std::uint64_t value;
+};
+std::ostream& operator<<(std::ostream& out, Hex number);
+
 /// Concatenates anything printable: text("add: ", a.shape(), " and ", b.shape()).
 template <class... Parts>
 std::string text(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return out.str();
+  return concatenated({Printable(parts)...});
 }
 
 }  // namespace tsr

@@ -72,7 +72,7 @@ std::vector<std::string> sources_in(const char* file, const char* base,
   std::string command = text("addr2line -a -f -C -i -e '", file, "'");
   for (const void* code : codes) {
     // a return address is behind its call
-    command += text(" 0x", std::hex, static_cast<const char*>(code) - base - 1);
+    command += text(' ', Hex{static_cast<std::uint64_t>(static_cast<const char*>(code) - base - 1)});
   }
   const std::unique_ptr<FILE, int (*)(FILE*)> lines(::popen(command.c_str(), "r"), &::pclose);
   return lines == nullptr ? std::vector<std::string>{} : read_places(lines.get());

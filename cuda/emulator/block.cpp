@@ -197,7 +197,7 @@ void Block::leave(Lane& lane) {
          " wait there; every thread of a block must reach its barriers");
   for (const Meeting& meeting : warp.meetings)
     if (meeting.mask & bit(lane.number % 32))
-      fail(meeting.site, "this thread returned, though mask ", std::hex, "0x", meeting.mask,
+      fail(meeting.site, "this thread returned, though mask ", Hex{meeting.mask},
            " of that call names its lane");
   warp.alive &= ~bit(lane.number % 32);
   if (first_returned_ == nullptr) first_returned_ = &lane;
@@ -231,17 +231,16 @@ Block::Votes Block::barrier(const Site& site, bool predicate) {
 Block::Meeting* Block::arrive(const Site& site, unsigned mask, void* operand) {
   Lane& self = *lane_;
   Warp& warp = warps_[self.number / 32];
-  if ((mask & bit(lane())) == 0)
-    fail(site, "mask ", std::hex, "0x", mask, " does not name the calling lane ", std::dec, lane());
+  if ((mask & bit(lane())) == 0) fail(site, "mask ", Hex{mask}, " does not name the calling lane ", lane());
   if (mask & ~warp.alive)
-    fail(site, "mask ", std::hex, "0x", mask, " names lane ", std::dec, std::countr_zero(mask & ~warp.alive),
+    fail(site, "mask ", Hex{mask}, " names lane ", std::countr_zero(mask & ~warp.alive),
          ", which has returned or is beyond the block");
   auto meeting = std::find_if(warp.meetings.begin(), warp.meetings.end(),
                               [&](const Meeting& m) { return m.mask == mask; });
   if (meeting == warp.meetings.end()) {
     meeting = warp.meetings.insert(meeting, Meeting{.mask = mask, .site = site});
   } else if (meeting->site.call != site.call || (site.one_place && !(meeting->site == site))) {
-    fail(site, "other lanes of mask ", std::hex, "0x", mask, " are at ", meeting->site.call, ", ",
+    fail(site, "other lanes of mask ", Hex{mask}, " are at ", meeting->site.call, ", ",
          describe(meeting->site));
   }
   meeting->here |= bit(lane());

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <limits>
 #include <random>
+#include <sstream>
 
 #include "tests/ops/pointwise_cases.h"
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 #include "tensor/error.h"
 #include "tests/cuda/mutants/mutant.h"
