@@ -53,29 +53,35 @@ class Panels {
     pack(StridedMatrix<T>{x.data, 1, x.stride}, depth, cols);
   }
 
-  /// c [rows, cols] = a·this, or += : a is [rows, depth], in Layout::columns stored as its transpose.
-  void multiply(Layout layout, const DenseRows<const T>& a, std::int64_t rows, const DenseRows<T>& c,
+  /// c [rows, cols] = a·this, or += : a is [rows, depth].
+  void multiply(const DenseRows<const T>& a, std::int64_t rows, const DenseRows<T>& c,
                 bool accumulate) const {
-    std::int64_t places[kMaxTileRows];
-    const std::int64_t height = ceil_div(rows, ceil_div(rows, kernels_.rows_max));
-    for (std::int64_t i = 0; i < height; ++i) places[i] = i * c.stride;
-    for (std::int64_t p = 0; p * width_ < cols_; ++p) {
-      for (std::int64_t row = 0; row < rows; row += height) {
-        const T* from = layout == Layout::rows ? a.row(row) : a.data + row;
-        kernels_.at(layout, vectors(p),
-                    std::min(height, rows - row))({.depth = depth_,
-                                                   .a = from,
-                                                   .a_stride = a.stride,
-                                                   .b = data_ + p * size_,
-                                                   .c = c.row(row) + p * width_,
-                                                   .c_rows = places,
-                                                   .cols = std::min(width_, cols_ - p * width_),
-                                                   .accumulate = accumulate});
-      }
-    }
+    multiply(StridedMatrix<T>{a.data, a.stride, 1}, rows, c, accumulate);
+  }
+  /// c [rows, cols] += aᵀ·this: a is [depth, rows].
+  void add_transposed(const DenseRows<const T>& a, std::int64_t rows, const DenseRows<T>& c) const {
+    multiply(StridedMatrix<T>{a.data, 1, a.stride}, rows, c, true);
   }
 
  private:
+  void multiply(const StridedMatrix<T>& a, std::int64_t rows, const DenseRows<T>& c, bool accumulate) const {
+    std::int64_t places[kMaxTileRows];
+    const std::int64_t height = kernels_.height(rows);
+    for (std::int64_t i = 0; i < height; ++i) places[i] = i * c.stride;
+    for (std::int64_t p = 0; p * width_ < cols_; ++p) {
+      for (std::int64_t row = 0; row < rows; row += height) {
+        kernels_.at(vectors(p), std::min(height, rows - row))({.depth = depth_,
+                                                               .a = a.data + row * a.row_stride,
+                                                               .row_step = a.row_stride,
+                                                               .depth_step = a.col_stride,
+                                                               .b = data_ + p * size_,
+                                                               .c = c.row(row) + p * width_,
+                                                               .c_rows = places,
+                                                               .cols = std::min(width_, cols_ - p * width_),
+                                                               .accumulate = accumulate});
+      }
+    }
+  }
   int vectors(std::int64_t panel) const { return cols_ - panel * width_ > kernels_.lanes ? 2 : 1; }
 
   const TileKernels<T>& kernels_ = tile_kernels<T>();

@@ -94,17 +94,17 @@ class BackwardTask {
     queries_.pack(q, queries.size(), x_.d());
     grads_.pack(grad, queries.size(), x_.d());
 
-    keys_t_.multiply(Layout::rows, scaled_, queries.size(), weights_, false);
-    values_t_.multiply(Layout::rows, grad, queries.size(), slopes_, false);
+    keys_t_.multiply(scaled_, queries.size(), weights_, false);
+    values_t_.multiply(grad, queries.size(), slopes_, false);
     const T *top = g_.top.as<T>() + head_ * x_.n(), *log_sum = g_.log_sum.as<T>() + head_ * x_.n();
     for (int64_t i = 0; i < queries.size(); ++i) {
       const int64_t query = queries.begin + i;
       rows_.differentiate(scores_.row(query, weights_.row(i)), top[query], log_sum[query], slopes_.row(i),
                           delta[query]);
     }
-    grads_.multiply(Layout::columns, weights_, block.size(), sum_v_, true);
-    queries_.multiply(Layout::columns, slopes_, block.size(), sum_k_, true);
-    keys_.multiply(Layout::rows, slopes_, queries.size(), grad_q, true);
+    grads_.add_transposed(weights_, block.size(), sum_v_);
+    queries_.add_transposed(slopes_, block.size(), sum_k_);
+    keys_.multiply(slopes_, queries.size(), grad_q, true);
     store_bias(block, queries, &slopes_);
   }
 

@@ -79,12 +79,12 @@ class ForwardTask {
  private:
   void attend(Range queries, const DenseRows<T>& y, OnlineSoftmax<T>* states) {
     const int64_t first = queries.begin - queries_.begin;
-    keys_.multiply(Layout::rows, scaled_.from(first), queries.size(), products_, false);
+    keys_.multiply(scaled_.from(first), queries.size(), products_, false);
     for (int64_t i = 0; i < queries.size(); ++i) {
       const T factor = rows_.weigh(scores_.row(queries.begin + i, products_.row(i)), states[first + i]);
       if (factor != 1) rows_.scale(y.row(i), x_.d(), factor, y.row(i));
     }
-    values_.multiply(Layout::rows, products_, queries.size(), y, true);
+    values_.multiply(products_, queries.size(), y, true);
   }
 
   const AttentionOperands& x_;

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "hwy/foreach_target.h"
+#include "tensor/cpu/columns-inl.h"
 #include "tensor/cpu/conv_patches.h"
 #include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
@@ -180,9 +181,11 @@ Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
   const auto& patches = *static_cast<const Patches<S>*>(state);
   const Margin skip = margin(patches, r.row, r.rows, r.depth_begin, r.depth);
   const int64_t depth = r.depth - skip.front - skip.back;
-  if (depth == 0) return {nullptr, r.row_stride, Layout::rows};
+  if (depth == 0) return {nullptr};
   pack_patches(patches, r.row, r.rows, r.depth_begin + skip.front, depth, r.buffer, r.row_stride);
-  return {r.buffer, r.row_stride, Layout::rows, skip.front, skip.back};
+  Block2d<T> block = block_of_rows(r);
+  block.skip_front = skip.front, block.skip_back = skip.back;
+  return block;
 }
 
 template <class S, class T>
@@ -202,11 +205,9 @@ Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
   for_each_span(map.order, r.depth_begin, r.depth,
                 [&](const PixelOrder::Pixel& pixel, int64_t offset, int64_t count) {
                   const S* from = data + map.at(pixel) + r.row;
-                  T* to = r.buffer + offset * r.column_stride;
-                  for (int64_t i = 0; i < count; ++i)
-                    copy_run(from + i * step, r.rows, to + i * r.column_stride);
+                  for (int64_t i = 0; i < count; ++i) copy_column(from + i * step, r, offset + i);
                 });
-  return {r.buffer, r.column_stride, Layout::columns};
+  return block_of_columns(r);
 }
 
 template <class S, class T>

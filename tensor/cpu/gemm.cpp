@@ -136,9 +136,9 @@ class Worker {
   /// C's row block i += A's block (i, d) · the panels.
   void multiply(int64_t i, int64_t d) {
     const Range rows = plan_.rows.at(i), depths = plan_.depths.at(d);
-    const Block2d<T> a =
-        problem_.a.pack(problem_.a.state, {task_.batch, rows.begin, rows.size(), depths.begin, depths.size(),
-                                           packed_a_.data(), plan_.a_row_stride, plan_.a_column_stride});
+    const Block2d<T> a = problem_.a.pack(
+        problem_.a.state, {task_.batch, rows.begin, rows.size(), depths.begin, depths.size(),
+                           packed_a_.data(), kernels_.height(rows.size()), plan_.a_row_stride});
     for (int64_t p = task_.panels.begin; p < task_.panels.end; ++p) {
       const T* b = panels_[p - task_.panels.begin];
       if (a.data != nullptr && b != nullptr) multiply_panel(i, depths.size(), a, p, b);
@@ -152,12 +152,13 @@ class Worker {
     const int vectors = plan_.vectors(cols);
     const T* panel = b + a.skip_front * vectors * plan_.lanes;
     depth -= a.skip_front + a.skip_back;
-    const int64_t height = ceil_div(rows, ceil_div(rows, kernels_.rows_max));
+    const int64_t height = kernels_.height(rows);
+    const T* tile = a.data;
     bool& accumulate = started(i, p);
-    for (int64_t row = 0; row < rows; row += height) {
-      const T* tile = a.data + row * (a.layout == Layout::rows ? a.stride : 1);
-      kernels_.at(a.layout, vectors, std::min(height, rows - row))(
-          {depth, tile, a.stride, panel, sums(cols), offsets(i) + row, cols.size(), accumulate});
+    for (int64_t row = 0; row < rows; row += height, tile += a.tile_step) {
+      kernels_.at(vectors,
+                  std::min(height, rows - row))({depth, tile, a.row_step, a.depth_step, panel, sums(cols),
+                                                 offsets(i) + row, cols.size(), accumulate});
     }
     accumulate = true;
   }

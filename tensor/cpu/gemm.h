@@ -12,24 +12,40 @@
 
 namespace tsr::cpu {
 
+inline constexpr std::int64_t kRowTiles = 8;  ///< of a block of A, at most
+inline constexpr std::int64_t kTileGap = 16;  ///< elements: the longest vector
+
 /// What a packer of A is asked for: rows [row, row + rows) by depths [depth_begin, depth_begin + depth).
 template <class T>
 struct BlockRequest {
   std::int64_t batch, row, rows, depth_begin, depth;
-  T* buffer;                   ///< room for the block in either layout, 64-byte aligned
-  std::int64_t row_stride;     ///< stride to use for Layout::rows
-  std::int64_t column_stride;  ///< stride to use for Layout::columns
+  T* buffer;                ///< room for the block by either function below, 64-byte aligned
+  std::int64_t tile_rows;   ///< rows that are multiplied at once; the last tile may have fewer
+  std::int64_t row_stride;  ///< from row to row of a buffer that is filled by rows
 };
 
-/// What a packer of A answers: the block, in the buffer or, without a copy, in the operand itself.
+/// What a packer of A answers: the block, in the buffer or, without a copy, in the operand itself. Element
+/// (i, k) of tile t is data[t·tile_step + i·row_step + k·depth_step].
 template <class T>
 struct Block2d {
   const T* data;  ///< null: the block is zero, and the product skips it
-  std::int64_t stride;
-  Layout layout;
+  std::int64_t row_step = 0, depth_step = 0, tile_step = 0;
   /// Depths at either end that are zero for all rows, and left out: data begins after the first of them.
   std::int64_t skip_front = 0, skip_back = 0;
 };
+
+/// The block of a buffer that was filled by rows.
+template <class T>
+Block2d<T> block_of_rows(const BlockRequest<T>& r) {
+  return {r.buffer, r.row_stride, 1, r.tile_rows * r.row_stride};
+}
+
+/// The block of a buffer that was filled by columns: tile by tile, so that a product reads it from one end to
+/// the other, with a gap after each that a vector store may reach into.
+template <class T>
+Block2d<T> block_of_columns(const BlockRequest<T>& r) {
+  return {r.buffer, 1, r.tile_rows, r.tile_rows * r.depth + kTileGap};
+}
 
 /// What a packer of B is asked for: depths [depth_begin, depth_begin + depth) by columns [col, col + cols),
 /// to be written as buffer[k·width + j]; columns from `cols` to `width` may hold anything finite.

@@ -49,23 +49,22 @@ HWY_INLINE void store_tile(D d, const V (&sum)[kHeight][kVectors], const TileArg
 
 /// One step of k: sum += column of A × row of B. `a` holds a pointer for every three rows, so that all rows
 /// are reached by base + index addressing without a register each.
-template <Layout kLayout, class D, class V, int kHeight, int kVectors, int kGroups, class T>
-HWY_INLINE void rank_one(D d, V (&sum)[kHeight][kVectors], const T* (&a)[kGroups], std::int64_t stride,
-                         const T* HWY_RESTRICT b, int step) {
+template <class D, class V, int kHeight, int kVectors, int kGroups, class T>
+HWY_INLINE void rank_one(D d, V (&sum)[kHeight][kVectors], const T* (&a)[kGroups], std::int64_t row_step,
+                         const T* HWY_RESTRICT b) {
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
   V row[kVectors];
 #pragma GCC unroll 2
-  for (int j = 0; j < kVectors; ++j) row[j] = hn::Load(d, b + (step * kVectors + j) * kLanes);
+  for (int j = 0; j < kVectors; ++j) row[j] = hn::Load(d, b + j * kLanes);
 #pragma GCC unroll 16
   for (int i = 0; i < kHeight; ++i) {
-    const T* from = kLayout == Layout::rows ? a[i / 3] + (i % 3) * stride + step : a[0] + i;
-    const V value = hn::Set(d, *from);
+    const V value = hn::Set(d, a[i / 3][(i % 3) * row_step]);
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(value, row[j], sum[i][j]);
   }
 }
 
-template <class T, Layout kLayout, int kVectors, int kHeight>
+template <class T, int kVectors, int kHeight>
 void tile(const TileArgs<T>& args) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
@@ -77,33 +76,24 @@ void tile(const TileArgs<T>& args) {
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
-  const std::int64_t stride = args.a_stride;
+  const std::int64_t row_step = args.row_step, depth_step = args.depth_step;
   const T* a[kGroups];
 #pragma GCC unroll 16
-  for (int g = 0; g < kGroups; ++g) a[g] = args.a + 3 * g * (kLayout == Layout::rows ? stride : 0);
+  for (int g = 0; g < kGroups; ++g) a[g] = args.a + 3 * g * row_step;
   const T* HWY_RESTRICT b = args.b;
-  std::int64_t k = 0;
-  if constexpr (kLayout == Layout::rows) {
-    for (; k + 2 <= args.depth; k += 2) {
 #pragma GCC unroll 2  // with more, g++ moves loads ahead until sums leave the registers
-      for (int step = 0; step < 2; ++step) rank_one<kLayout>(d, sum, a, stride, b, step);
-      b += 2 * kVectors * kLanes;
-#pragma GCC unroll 16
-      for (int g = 0; g < kGroups; ++g) a[g] += 2;
-    }
-  }
-  for (; k < args.depth; ++k) {
-    rank_one<kLayout>(d, sum, a, stride, b, 0);
+  for (std::int64_t k = 0; k < args.depth; ++k) {
+    rank_one(d, sum, a, row_step, b);
     b += kVectors * kLanes;
 #pragma GCC unroll 16
-    for (int g = 0; g < kGroups; ++g) a[g] += kLayout == Layout::rows ? 1 : stride;
+    for (int g = 0; g < kGroups; ++g) a[g] += depth_step;
   }
   store_tile(d, sum, args);
 }
 
-template <class T, Layout kLayout, int kVectors, int... kIndex>
+template <class T, int kVectors, int... kIndex>
 void fill(TileKernel<T>* table, std::integer_sequence<int, kIndex...>) {
-  ((table[kIndex] = tile<T, kLayout, kVectors, kIndex + 1>), ...);
+  ((table[kIndex] = tile<T, kVectors, kIndex + 1>), ...);
 }
 
 template <class T>
@@ -111,10 +101,8 @@ TileKernels<T> kernels() {
   TileKernels<T> result{
       .rows_max = kRows, .lanes = static_cast<int>(hn::MaxLanes(hn::ScalableTag<T>())), .table = {}};
   constexpr std::make_integer_sequence<int, kRows> heights;
-  fill<T, Layout::rows, 1>(result.table[0][0], heights);
-  fill<T, Layout::rows, 2>(result.table[0][1], heights);
-  fill<T, Layout::columns, 1>(result.table[1][0], heights);
-  fill<T, Layout::columns, 2>(result.table[1][1], heights);
+  fill<T, 1>(result.table[0], heights);
+  fill<T, 2>(result.table[1], heights);
   return result;
 }
 

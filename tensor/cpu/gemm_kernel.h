@@ -5,16 +5,12 @@
 
 namespace tsr::cpu {
 
-/// How the kernel reads A: `rows` has consecutive k beside each other (element (i, k) at a[i·stride + k]);
-/// `columns` has consecutive rows beside each other (element (i, k) at a[i + k·stride]).
-enum class Layout : std::uint8_t { rows, columns };
-
 /// C[i, j] (+)= Σ_k A[i, k] · B[k, j] for a tile of `Kernels::rows_max` rows at most.
 template <class T>
 struct TileArgs {
-  std::int64_t depth;          ///< extent of k
-  const T* a;                  ///< see Layout
-  std::int64_t a_stride;       ///< in elements
+  std::int64_t depth;  ///< extent of k
+  const T* a;          ///< element (i, k) at a[i·row_step + k·depth_step]
+  std::int64_t row_step, depth_step;
   const T* b;                  ///< packed: element (k, j) at b[k·width + j], 64-byte aligned
   T* c;                        ///< row i begins at c + c_rows[i]
   const std::int64_t* c_rows;  ///< offsets in elements
@@ -31,11 +27,14 @@ inline constexpr int kMaxTileRows = 14;
 template <class T>
 struct TileKernels {
   int rows_max;
-  int lanes;                                ///< elements in a vector
-  TileKernel<T> table[2][2][kMaxTileRows];  ///< [layout][vectors − 1][rows − 1]
+  int lanes;                             ///< elements in a vector
+  TileKernel<T> table[2][kMaxTileRows];  ///< [vectors − 1][rows − 1]
 
-  TileKernel<T> at(Layout layout, int vectors, std::int64_t rows) const {
-    return table[static_cast<int>(layout)][vectors - 1][rows - 1];
+  TileKernel<T> at(int vectors, std::int64_t rows) const { return table[vectors - 1][rows - 1]; }
+  /// Rows of each tile but the last, when `rows` rows are cut into as few tiles as hold them.
+  std::int64_t height(std::int64_t rows) const {
+    const std::int64_t tiles = (rows + rows_max - 1) / rows_max;
+    return (rows + tiles - 1) / tiles;
   }
   /// Columns of a full panel of B.
   int panel_width() const { return 2 * lanes; }

@@ -12,7 +12,6 @@ using std::int64_t;
 // A panel of B (2 vectors × kDepth) stays in the first-level cache, a block of A (kRowTiles tiles × kDepth)
 // and the task's slice of B in the second.
 constexpr int64_t kDepth = 256;
-constexpr int64_t kRowTiles = 8;
 // Enough tasks that a few threads finish together, whatever their number.
 constexpr int64_t kTasks = 24;
 // Elements of B beyond which packing all of it before the product would leave the last-level cache.
@@ -104,9 +103,9 @@ Plan make_plan(const Gemm<T>& problem) {
   // An odd number of cache lines between rows, so that the rows of a tile fall into different sets.
   constexpr int64_t kLine = 64 / sizeof(T);
   plan.a_row_stride = ceil_div(plan.depths.largest(), kLine) / 2 * 2 * kLine + kLine;
-  plan.a_column_stride = ceil_div(plan.rows.largest(), kLine) * kLine;
-  plan.a_size =
-      std::max(plan.rows.largest() * plan.a_row_stride, plan.depths.largest() * plan.a_column_stride);
+  const int64_t tiles = ceil_div(plan.rows.largest(), kernels.rows_max);
+  plan.a_size = std::max(plan.rows.largest() * plan.a_row_stride,
+                         tiles * (kernels.rows_max * plan.depths.largest() + kTileGap));
   return plan;
 }
 

@@ -47,7 +47,7 @@ struct Plan {
   std::int64_t splits = 1;         ///< depth is cut in so many partial products, which are then summed
   std::int64_t rows_per_task = 1;  ///< in row blocks
   std::int64_t panels_per_task = 1;
-  std::int64_t a_row_stride = 0, a_column_stride = 0, a_size = 0;  ///< of the packed block of A, in elements
+  std::int64_t a_row_stride = 0, a_size = 0;  ///< of the packed block of A, in elements
 
   std::int64_t row_tasks() const { return ceil_div(rows.count(), rows_per_task); }
   std::int64_t panel_tasks() const { return ceil_div(panels, panels_per_task); }

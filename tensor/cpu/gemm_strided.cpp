@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "hwy/foreach_target.h"
+#include "tensor/cpu/columns-inl.h"
 #include "tensor/cpu/convert-inl.h"
 #include "tensor/cpu/copy-inl.h"
 #include "tensor/cpu/gemm.h"
@@ -44,16 +45,14 @@ Block2d<T> pack_rows(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
       for (std::int64_t k = 0; k < r.depth; ++k) to[k] = static_cast<T>(row[k * x.col_stride]);
     }
   }
-  return {r.buffer, r.row_stride, Layout::rows};
+  return block_of_rows(r);
 }
 
 template <class S, class T>
 Block2d<T> pack_columns(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
   const S* from = x.data + r.batch * x.batch_stride + r.row * x.row_stride + r.depth_begin * x.col_stride;
-  for (std::int64_t k = 0; k < r.depth; ++k) {
-    copy_run(from + k * x.col_stride, r.rows, r.buffer + k * r.column_stride);
-  }
-  return {r.buffer, r.column_stride, Layout::columns};
+  for (std::int64_t k = 0; k < r.depth; ++k) copy_column(from + k * x.col_stride, r, k);
+  return block_of_columns(r);
 }
 
 template <class S, class T>
