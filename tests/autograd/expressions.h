@@ -1,7 +1,6 @@
 #pragma once
 // The ops of tests/golden/expressions.py by name: each line stands beside one of the script's.
 
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -37,7 +36,7 @@ class Parameters {
   const nlohmann::json& step_;
 };
 
-using ExpressionOp = std::function<Tensor(const Tensors& x, const Parameters& p)>;
+using ExpressionOp = Tensor (*)(const Tensors& x, const Parameters& p);
 const std::map<std::string, ExpressionOp>& expression_ops();
 
 }  // namespace tsr::test

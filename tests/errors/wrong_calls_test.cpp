@@ -2,7 +2,6 @@
 // should know what to change.
 #include <cmath>
 #include <doctest/doctest.h>
-#include <functional>
 #include <string>
 
 #include "autograd/op.h"
@@ -26,7 +25,7 @@ namespace {
 
 struct WrongCall {
   std::string code;
-  std::function<void()> call;
+  void (*call)();
   std::string message;
 };
 

@@ -7,7 +7,7 @@
 namespace tsr::test {
 namespace {
 
-double length(const std::vector<double>& values) {
+double euclidean(const std::vector<double>& values) {
   double result = 0;
   for (double value : values) result += value * value;
   return std::sqrt(result);
@@ -36,7 +36,7 @@ AxesReduction norm_of(double p) {
 
 const bool norm_cases[] = {
     some_axes("logsumexp", {"logsumexp_fwd"}, logsumexp, log_sum_exp, Values::normal),
-    some_axes("norm", {"norm_fwd"}, norm_of(2), length, Values::normal),
+    some_axes("norm", {"norm_fwd"}, norm_of(2), euclidean, Values::normal),
     reduction("norm", {"sum_fwd"}, norm_of(1), power_norm(1), {}, true, Values::distinct),
     reduction("norm", {"sum_fwd"}, norm_of(1), power_norm(1), {0, 2}, false, Values::distinct),
     reduction("norm", {"max_fwd"}, norm_of(INFINITY), power_norm(INFINITY), {}, true, Values::distinct),

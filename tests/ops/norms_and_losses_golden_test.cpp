@@ -14,7 +14,7 @@ namespace tsr::test {
 namespace {
 
 using nlohmann::json;
-using Call = std::function<Tensor(const Tensors&, const json&)>;
+using Call = Tensor (*)(const Tensors&, const json&);
 
 Tensor labels(const Shape& shape, std::int64_t classes) {
   Tensor y = empty(shape, int64);
