@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "autograd/ops.h"
+#include "bench/peak.h"
 #include "nn/optim.h"
 #include "nn/vit.h"
 #include "ssl/encoders.h"
 #include "ssl/method.h"
 #include "tensor/kernels.h"
+#include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/ops/op_case.h"
 
@@ -24,6 +26,21 @@ Device place = Device::cpu;
 Tensor draw(const Shape& shape, std::uint64_t seed, double deviation = 1) {
   Generator generator(seed);
   return normal(shape, generator, 0, deviation).to(place);
+}
+
+/// What all threads together can multiply and add, when nothing but registers is touched.
+Case fma_peak() {
+  constexpr std::int64_t kRounds = 1 << 20;
+  return {.name = "fma_peak",
+          .work = multiply_add(1) * kRounds * thread_count(),
+          .unit = "flop",
+          .prepare = []() -> Body {
+            return [] {
+              parallel_for(thread_count(), 1, [](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t i = begin; i < end; ++i) multiply_add(kRounds);
+              });
+            };
+          }};
 }
 
 Case sgemm(std::int64_t n) {
@@ -280,6 +297,7 @@ Case op(const test::OpCase& op_case) {
 std::vector<Case> all_cases(Device device) {
   place = device;
   std::vector<Case> cases;
+  if (device == Device::cpu) cases.push_back(fma_peak());
   for (const std::int64_t n : {256, 512, 1024, 2048}) cases.push_back(sgemm(n));
   for (const bool backward : {false, true})
     for (const auto& [channels, size] : {std::pair{64, 32}, {128, 16}, {256, 8}, {512, 4}})
