@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "tensor/parallel.h"
+
 namespace tsr::init {
 namespace {
 
@@ -76,10 +78,12 @@ void trunc_normal(const Tensor& tensor, double mean, double std, double low, dou
   TSR_CHECK(p_low < p_high, "trunc_normal: N(", mean, ", ", std, "²) doesn't reach [", low, ", ", high, "]");
   const Tensor values = tsr::uniform(tensor.shape(), generator, 0, 1, float64);
   auto* const value = values.data<double>();
-  for (std::int64_t i = 0; i < values.numel(); ++i) {
-    const double p = p_low + (p_high - p_low) * value[i];
-    value[i] = p <= 0 ? low : p >= 1 ? high : std::clamp(mean + std * normal_quantile(p), low, high);
-  }
+  parallel_for(values.numel(), 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double p = p_low + (p_high - p_low) * value[i];
+      value[i] = p <= 0 ? low : p >= 1 ? high : std::clamp(mean + std * normal_quantile(p), low, high);
+    }
+  });
   copy_into(tensor, values.to(tensor.device()));
 }
 
