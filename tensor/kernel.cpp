@@ -19,6 +19,11 @@ struct Registry {
   std::vector<KernelSlot*> slots;
   std::unordered_map<const KernelSlot*, std::vector<Variant>> variants;
 
+  std::vector<Variant>& enter(KernelSlot* slot) {
+    const auto [entry, fresh] = variants.try_emplace(slot);
+    if (fresh) slots.push_back(slot);
+    return entry->second;
+  }
   std::span<const Variant> of(const KernelSlot* slot) const {
     const auto found = variants.find(slot);
     return found == variants.end() ? std::span<const Variant>() : found->second;
@@ -31,12 +36,14 @@ Registry& registry() {
 
 }  // namespace
 
+KernelSlot::KernelSlot(const char* name, bool widens) : name_(name), widens_(widens) {
+  registry().enter(this);
+}
+
 const std::vector<KernelSlot*>& KernelSlot::all() { return registry().slots; }
 
 void KernelSlot::add(Device device, DType dtype, Erased function, const char* variant, Standing standing) {
-  std::vector<Variant>& variants = registry().variants[this];
-  if (variants.empty()) registry().slots.push_back(this);
-  variants.push_back({device, dtype, function, variant});
+  registry().enter(this).push_back({device, dtype, function, variant});
   Erased& entry = table_[index(device, dtype)];
   if (entry == nullptr && standing == Standing::standard) entry = function;
 }

@@ -16,13 +16,19 @@ namespace tsr {
 /// Whether a variant is called as long as no other is chosen.
 enum class Standing : std::uint8_t { standard, alternative };
 
+/// The name of a slot of Tessera's headers, `"exp_fwd"_slot`. Such a slot is a constant: a file that only
+/// sees it holds no code for it, and hundreds of files see hundreds of them.
+struct SlotName {
+  const char* text;
+};
+consteval SlotName operator""_slot(const char* name, std::size_t) { return {name}; }
+
 /// The part of a slot that doesn't depend on its signature: its name and who is registered.
 class KernelSlot {
  public:
   /// `widens`: on the CPU the kernel for float32 serves bfloat16 and float16 too, unless they have their own.
-  /// A constant: a slot is there before any registration runs, and a file that only sees it holds no code for
-  /// it.
-  explicit constexpr KernelSlot(const char* name, bool widens = false) : name_(name), widens_(widens) {}
+  KernelSlot(const char* name, bool widens);
+  constexpr KernelSlot(SlotName name, bool widens) : name_(name.text), widens_(widens) {}
   KernelSlot(const KernelSlot&) = delete;
   KernelSlot& operator=(const KernelSlot&) = delete;
 
@@ -38,7 +44,7 @@ class KernelSlot {
   /// there is no such variant. Not while another thread calls the slot.
   void choose(Device device, std::string_view variant);
 
-  /// Every slot with a kernel, as they were first registered.
+  /// Every slot; a constant one (SlotName) from its first kernel on.
   static const std::vector<KernelSlot*>& all();
 
  protected:
@@ -80,7 +86,8 @@ class Kernel<void(Context&, View, Args...)> : public KernelSlot {
 
  public:
   using Function = void (*)(Context&, View, Plain<Args>...);
-  explicit constexpr Kernel(const char* name, Locality locality = Locality::whole)
+  template <class Name>
+  explicit constexpr Kernel(Name name, Locality locality = Locality::whole)
       : KernelSlot(name, kHasResults), locality_(locality) {}
 
   /// Of the standard variants of a device and dtype the first registered is called.
@@ -142,7 +149,8 @@ class Kernel<void(Context&, View, Args...)> : public KernelSlot {
 /// needs no copy of a whole tensor.
 template <class Slot>
 struct Pointwise : Slot {
-  explicit constexpr Pointwise(const char* name) : Slot(name, Locality::pointwise) {}
+  template <class Name>
+  explicit constexpr Pointwise(Name name) : Slot(name, Locality::pointwise) {}
 };
 
 /// Registers function templates: `const Register<float, double> r(softmax_fwd, Device::cpu, [](auto type) {

@@ -40,6 +40,6 @@ struct ViewSettings {
 /// `places` (int64 [N, 3]) says at which byte each begins, its height and its width, `recipes` is float32 [N,
 /// ViewRecipe::kFields].
 inline Kernel<void(Context&, View views, View pixels, View places, View recipes, const ViewSettings&)>
-    augment_views{"augment_views"};
+    augment_views{"augment_views"_slot};
 
 }  // namespace tsr

@@ -12,14 +12,12 @@ namespace {
 
 const OpInfo kOrphan("orphan");
 UnaryKernel orphan_fwd{"orphan_fwd"};
-const Register<float> kOrphanKernel(orphan_fwd, Device::cpu, [](auto) -> UnaryKernel::Function {
-  return [](Context&, View, View) {};
-});
 
-TEST_CASE("an op and a slot outside the library are missed when they have no case or too few kernels") {
+TEST_CASE("an op and a slot outside the library are missed when they have no case or kernel") {
   const Failures failures = check_registry(Scope::outside);
-  for (const char* line : {"orphan: the op has no case", "orphan_fwd: no case exercises the slot",
-                           "orphan_fwd: no cpu kernel for float64"}) {
+  for (const char* line :
+       {"orphan: the op has no case", "orphan_fwd: no case exercises the slot",
+        "orphan_fwd: no cpu kernel for float32", "orphan_fwd: no cpu kernel for float64"}) {
     CAPTURE(line);
     CHECK(std::ranges::count(failures, line) == 1);
   }
