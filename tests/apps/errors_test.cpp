@@ -30,9 +30,13 @@ std::vector<std::string> pretrain(std::vector<std::string> more) {
   return words;
 }
 
-/// DINO or MoCo v3 on a small ViT with one setting.
+/// DINO or MoCo v3 on a small ViT, with small heads, with one setting.
 std::vector<std::string> vit(const std::string& method, const std::string& setting) {
-  return {"pretrain", method, "--arch", "vit_mini", "--data", "shapes", "--out", "new/run", "--set", setting};
+  std::vector<std::string> words{"pretrain", method,  "--arch",  "vit_mini", "--data",
+                                 "shapes",   "--out", "new/run", "--set",    "projector_hidden=16"};
+  if (method == "dino") words.insert(words.end(), {"--set", "out_dim=16"});
+  words.insert(words.end(), {"--set", setting});
+  return words;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cuda/emulator/grid.h"
 #include "tensor/kernels.h"
 #include "tests/ops/op_check.h"
+#include "tests/ops/quarter.h"
 
 namespace tsr::test {
 namespace {
@@ -27,10 +28,10 @@ bool has_door(const OpCase& op_case) {
   });
 }
 
-TEST_CASE("every op gives its reference's values on emu") {
-  for (const OpCase& op_case : all_cases()) {
-    CHECK_MESSAGE(runs_on(op_case, Device::emu), op_case.name, " lacks a kernel on emu");
-    for (const std::string& failure : check_values_on(op_case, Device::emu)) FAIL_CHECK(failure);
+TEST_CASE_TEMPLATE("every op gives its reference's values on emu", Share, TSR_QUARTERS) {
+  for (const OpCase* op_case : Share::cases()) {
+    CHECK_MESSAGE(runs_on(*op_case, Device::emu), op_case->name, " lacks a kernel on emu");
+    for (const std::string& failure : check_values_on(*op_case, Device::emu)) FAIL_CHECK(failure);
   }
 }
 

@@ -6,17 +6,23 @@
 #include "tensor/kernels.h"
 #include "tensor/random.h"
 #include "tests/ops/op_check.h"
+#include "tests/ops/quarter.h"
 
 namespace tsr::test {
 namespace {
 
-TEST_CASE("every op in low precision is about as good as rounding its reference, and so are its gradients") {
+TEST_CASE_TEMPLATE(
+    "every op in low precision is about as good as rounding its reference, and so are its gradients", Share,
+    TSR_QUARTERS) {
+  for (const OpCase* op_case : Share::cases())
+    for (const std::string& failure : check_low_precision(*op_case)) FAIL_CHECK(failure);
+}
+
+TEST_CASE("ops of every family have low precision, and an optimiser's step has not") {
   std::set<std::string> names;
-  for (const OpCase& op_case : all_cases()) {
+  for (const OpCase& op_case : all_cases())
     if (has_low_precision(op_case, bfloat16) && has_low_precision(op_case, float16))
       names.insert(op_case.name);
-    for (const std::string& failure : check_low_precision(op_case)) FAIL_CHECK(failure);
-  }
   for (const char* name : {"add",        "where",
                            "sum",        "max",
                            "softmax",    "cross_entropy",
