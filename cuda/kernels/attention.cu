@@ -73,7 +73,7 @@ __device__ void multiply_rows(const Tiles& tiles, const RowsOf<T>& a, std::int64
   }
 }
 
-/// Puts a block's weights where add_weighted finds them.
+/// Puts a block's weights where add_weighted finds them, which waits for all of them.
 __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[kEach][kEach]) {
   const TilePlace own;
   UNROLL
@@ -81,7 +81,6 @@ __device__ inline void store_weights(const Tiles& tiles, const float (&weights)[
     UNROLL
     for (int j = 0; j < kEach; ++j) tiles.weights[own.row + 16 * i][own.column + 16 * j] = weights[i][j];
   }
-  __syncthreads();
 }
 
 /// sum += weights · (rows first … of x), or with `transposed` weightsᵀ.
@@ -94,7 +93,7 @@ __device__ void add_weighted(const Tiles& tiles, const RowsOf<T>& x, std::int64_
       const int row = i / (columns * 16), column = i % (columns * 16);
       tiles.x[row][column] = column < d ? x.at(first + k + row, column) : 0.0f;
     }
-    __syncthreads();
+    __syncthreads();  // the rows of x are here, and at first the weights
     for (int row = 0; row < kDepth; ++row) {
       UNROLL
       for (int i = 0; i < kEach; ++i) {
@@ -268,7 +267,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   const AttentionRules<T>& rules = x.rules;
   const HeadTile tile(blockIdx.x, rules.m, kTile);
   const RowsOf<T> q(x.q, tile.head, rules.n), g(rows.grad, tile.head, rules.n);
-  float sum_k[kEach][columns] = {}, sum_v[kEach][columns] = {};
+  float sum_k[kEach][columns] = {};
+  float sum_v[kEach][columns] = {};
   for (std::int64_t query = rules.first_query(tile.first) / kTile * kTile; query < rules.n; query += kTile) {
     const WeightGradients<T> weights(tiles, x, rows, tile.head, query, tile.first);
     store_weights(tiles, weights.kept);

@@ -99,7 +99,7 @@ __device__ void turn_hue(float* p, float turn) {
   p[2] = from_hue(1, sixths, value, chroma);
 }
 
-/// A block's image: its threads share the pixels.
+/// A block's image: its threads share the pixels, and keep to their own from step to step.
 struct BlockImage {
   float* values;
   std::int64_t pixels;
@@ -108,7 +108,6 @@ struct BlockImage {
   template <class Change>
   __device__ void change_pixels(const Change& change) const {
     for (std::int64_t i = threadIdx.x; i < pixels; i += blockDim.x) change(values + i * channels);
-    __syncthreads();  // the next step may ask for all of them
   }
   template <class Change>
   __device__ void change_values(const Change& change) const {

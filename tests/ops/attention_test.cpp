@@ -9,6 +9,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/ops/op_check.h"
+#include "tests/ops/philox_words.h"
 
 namespace tsr::test {
 namespace {
@@ -17,12 +18,22 @@ namespace {
 struct AttentionSetting {
   bool causal = false, biased = false, masked = false;
   std::optional<double> scale = {};
+  double dropout = 0;
 
-  AttentionOptions options(const Tensors& in) const {
-    return {.scale = scale,
-            .causal = causal,
-            .bias = biased ? in[3] : Tensor(),
-            .key_mask = masked ? in.back() : Tensor()};
+  Tensor call(const Tensors& in) const {
+    Generator generator(kSeed, kDraw);
+    return attention(in[0], in[1], in[2],
+                     {.scale = scale,
+                      .causal = causal,
+                      .bias = biased ? in[3] : Tensor(),
+                      .key_mask = masked ? in.back() : Tensor(),
+                      .dropout = dropout,
+                      .generator = &generator});
+  }
+  /// What the weight that is the i-th of [N, heads, n, m] is multiplied by.
+  double keep(std::int64_t i) const {
+    if (words_of(i)[static_cast<std::size_t>(i % 4)] < dropout * 0x1p32) return 0;
+    return 1 / (1 - dropout);
   }
 };
 
@@ -58,7 +69,8 @@ void attend(const Tensors& in, const AttentionSetting& setting, std::int64_t sam
   double total = 0;
   for (const double score : scores) total += std::exp(score - top);
   for (std::int64_t j = 0; j < m; ++j) {
-    const double weight = std::exp(scores[static_cast<std::size_t>(j)] - top) / total;
+    const double weight = std::exp(scores[static_cast<std::size_t>(j)] - top) / total *
+                          setting.keep((which * n + query) * m + j);
     for (std::int64_t x = 0; x < d; ++x) y[x] += weight * v[j * d + x];
   }
 }
@@ -91,7 +103,7 @@ Variant sized_variant(const AttentionSizes& s, bool gradients, Values values = V
 bool attention_case(const AttentionSetting& setting, std::vector<Variant> variants) {
   return add_case({.name = "attention",
                    .kernels = {"attention_fwd", "attention_bwd"},
-                   .call = [=](const Tensors& x) { return attention(x[0], x[1], x[2], setting.options(x)); },
+                   .call = [=](const Tensors& x) { return setting.call(x); },
                    .reference = [=](const Tensors& x) { return by_loops(x, setting); },
                    .variants = std::move(variants),
                    .differentiable = Differentiable::once});
@@ -137,6 +149,8 @@ std::vector<Variant> plain() {
 std::vector<Variant> biased() {
   std::vector<Variant> variants = shapes(bias);
   variants.push_back(sized_variant({2, 2, 4, 5, 3}, true, Values::normal, {{{2, 1, 4, 1}}}));
+  // of two tiles of queries, and heads whose size tensor cores take
+  variants.push_back(sized_variant({2, 2, 70, 9, 8}, true, Values::normal, {{{2, 2, 70, 9}}}));
   return variants;
 }
 
@@ -158,6 +172,9 @@ const bool attention_cases[] = {
     attention_case({.biased = true}, biased()),
     attention_case({.biased = true, .scale = 0}, large_scores()),
     attention_case({.masked = true, .scale = 0.7}, shapes(mask)),
+    attention_case({.dropout = 0.3},
+                   {sized_variant({2, 3, 7, 6, 4}, true), sized_variant({1, 2, 70, 9, 8}, true),
+                    sized_variant({1, 1, 65, 67, 20}, false)}),
     attention_case({.causal = true, .biased = true, .masked = true}, shapes(both))};
 
 double largest(const Tensor& x) { return x.numel() > 0 ? max(abs(x)).item() : 0; }

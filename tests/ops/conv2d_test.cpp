@@ -1,4 +1,5 @@
 // Cases of convolution and its two gradients.
+#include <algorithm>
 #include <doctest/doctest.h>
 
 #include "autograd/ops.h"
@@ -118,7 +119,36 @@ bool convolution(const Geometry& g, bool gradients, bool strided = false) {
                    .tolerance64 = 1e-11});
 }
 
+/// The slot with all of its epilogue, of which conv2d asks for the bias alone.
+bool with_epilogue(const Geometry& g) {
+  return add_case({.name = "conv2d",
+                   .kernels = {"conv2d_fwd"},
+                   .call =
+                       [g](const Tensors& in) {
+                         const NoGrad off_tape;
+                         const Tensor y = zeros(g.y(), in[0].dtype()).to(in[0].device());
+                         Context context(y.device());
+                         conv2d_fwd(context, in[0].view(), in[1].view(), y.view(), g.p,
+                                    {.bias = in[2].view(), .residual = in[3].view(), .relu = true});
+                         return y;
+                       },
+                   .reference =
+                       [g](const Tensors& in) {
+                         const Tensor y = biased(contract(g, Role::y, in[0], in[1]), in[2]);
+                         for (std::int64_t i = 0; i < y.numel(); ++i)
+                           y.data<double>()[i] = std::max(0.0, y.data<double>()[i] + in[3].data<double>()[i]);
+                         return y;
+                       },
+                   .variants = {{{{g.x}, {g.weight}, {{g.weight[0]}}, {g.y()}}}},
+                   .differentiable = Differentiable::no,
+                   .tolerance64 = 1e-11});
+}
+
 const bool conv2d_cases[] = {
+    with_epilogue({{2, 5, 4, 3}, {7, 3, 3, 3}, {.pad_h = 1, .pad_w = 1}}),
+    with_epilogue({{1, 5, 5, 4}, {6, 3, 3, 2}, {.groups = 2}}),
+    with_epilogue({{2, 5, 4, 3}, {3, 3, 3, 1}, {.pad_h = 1, .pad_w = 1, .groups = 3}}),
+    with_epilogue({{2, 7, 6, 16}, {24, 3, 3, 16}, {.pad_h = 1, .pad_w = 1}}),
     convolution({{2, 5, 4, 3}, {2, 3, 3, 3}, {.pad_h = 1, .pad_w = 1}}, true),
     convolution({{2, 5, 4, 3}, {2, 3, 3, 3}, {.pad_h = 1, .pad_w = 1}}, true, true),
     convolution({{1, 6, 7, 1}, {3, 3, 2, 1}, {.stride_h = 2, .stride_w = 2, .pad_h = 1}}, true),

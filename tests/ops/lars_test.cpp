@@ -1,4 +1,5 @@
 // The kernel of layer-wise adaptive rate scaling; it has no op of its own.
+#include <array>
 #include <cmath>
 #include <doctest/doctest.h>
 
@@ -8,32 +9,45 @@
 namespace tsr::test {
 namespace {
 
-/// Parameter and velocity after one step, the latter below the former.
+/// Where the parameters begin and end that a step updates together, each with a length of its own.
+std::array<std::int64_t, 4> bounds(std::int64_t count) { return {0, count / 3, count / 2, count}; }
+
+/// Parameters and velocities after one step, the latter below the former.
 Tensor step(const Tensors& in, const LarsParams& params) {
   const Tensor param = in[0].clone(), grad = in[1].clone(), velocity = in[2].clone();
+  const auto bound = bounds(param.numel());
+  std::vector<LarsItem> items;
+  for (std::size_t i = 0; i + 1 < bound.size(); ++i) {
+    const auto part = [&](const Tensor& x) { return slice(x, 0, bound[i], bound[i + 1]).view(); };
+    items.push_back({part(param), part(grad), part(velocity), params});
+  }
   Context context(param.device());
-  const LarsItem item{param.view(), grad.view(), velocity.view(), params};
-  lars_step(context, item.param, {&item, 1});
+  lars_step(context, items.front().param, items);
   return concat({param, velocity}, 0);
 }
 
-double length(const Tensor& x) {
+double length(const double* x, std::int64_t count) {
   double squares = 0;
-  for (std::int64_t i = 0; i < x.numel(); ++i) squares += x.data<double>()[i] * x.data<double>()[i];
+  for (std::int64_t i = 0; i < count; ++i) squares += x[i] * x[i];
   return std::sqrt(squares);
 }
 
 Tensor reference(const Tensors& in, const LarsParams& p) {
   const std::int64_t count = in[0].numel();
-  const double weight = length(in[0]), gradient = length(in[1]);
-  const double ratio =
-      p.adapt && weight > 0 && gradient > 0 ? p.trust * weight / (gradient + p.weight_decay * weight) : 1;
   Tensor result = concat({in[0], in[2]}, 0);
   double *param = result.data<double>(), *velocity = param + count;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double g = in[1].data<double>()[i] + p.weight_decay * param[i];
-    velocity[i] = p.momentum * velocity[i] + p.learning_rate * ratio * g;
-    param[i] -= velocity[i];
+  const auto* grad = in[1].data<double>();
+  const auto bound = bounds(count);
+  for (std::size_t part = 0; part + 1 < bound.size(); ++part) {
+    const std::int64_t begin = bound[part], end = bound[part + 1];
+    const double weight = length(param + begin, end - begin), gradient = length(grad + begin, end - begin);
+    const double ratio =
+        p.adapt && weight > 0 && gradient > 0 ? p.trust * weight / (gradient + p.weight_decay * weight) : 1;
+    for (std::int64_t i = begin; i < end; ++i) {
+      velocity[i] =
+          p.momentum * velocity[i] + p.learning_rate * ratio * (grad[i] + p.weight_decay * param[i]);
+      param[i] -= velocity[i];
+    }
   }
   return result;
 }

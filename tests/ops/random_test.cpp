@@ -34,7 +34,7 @@ const bool random_cases[] = {
               .call =
                   [](const Tensors& x) {
                     Generator generator(kSeed, kDraw);
-                    return uniform(x[0].shape(), generator, -2, 3, x[0].dtype());
+                    return uniform(x[0].shape(), generator, -2, 3, x[0].dtype(), x[0].device());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], uniform_at); },
               .variants = kShapes,
@@ -45,7 +45,7 @@ const bool random_cases[] = {
               .call =
                   [](const Tensors& x) {
                     Generator generator(kSeed, kDraw);
-                    return normal(x[0].shape(), generator, 3, 0.5, x[0].dtype());
+                    return normal(x[0].shape(), generator, 3, 0.5, x[0].dtype(), x[0].device());
                   },
               .reference = [](const Tensors& x) { return numbered(x[0], normal_at); },
               .variants = kShapes,

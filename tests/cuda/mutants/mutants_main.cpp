@@ -12,6 +12,7 @@
 #include "apps/command.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tests/cuda/mutants/ledger.h"
 #include "tests/cuda/mutants/mutant.h"
 #include "tests/cuda/mutants/trials.h"
 
@@ -21,15 +22,6 @@ namespace {
 struct Mutant {
   unsigned number;
   std::string kind, file, line, name;
-};
-
-enum class Fate { survived, finding, value, crash, hang };
-constexpr const char* kFates[] = {"survived", "finding", "value", "crash", "hang"};
-
-/// What became of a mutant, in memory that its process shares with ours.
-struct Outcome {
-  Fate fate;
-  char message[400];
 };
 
 struct Arguments {
@@ -118,7 +110,7 @@ void finish(int status, Outcome& outcome) {
   std::strncpy(outcome.message, ::strsignal(WTERMSIG(status)), sizeof outcome.message - 1);
 }
 
-/// Runs the mutants, some at a time, and calls done(index) as each ends.
+/// Runs the mutants, some at a time, and calls done(index, outcome) as each ends.
 template <class Done>
 Outcome* run_all(const std::vector<Mutant>& mutants, const std::vector<Trial>& trials, int jobs,
                  Done&& done) {
@@ -180,11 +172,11 @@ int run(const Arguments& arguments) {
   std::erase_if(mutants, [&](const Mutant& m) { return !wanted(m, arguments); });
   TSR_CHECK(!mutants.empty(), "no mutant is of these kernels and kinds");
   std::vector<Trial> trials = all_trials();
-  survey(trials, TESSERA_MUTANTS_LIST ".reached");
+  survey(trials, TESSERA_MUTANTS_LIST ".reached", arguments.jobs);
+  Ledger ledger(TESSERA_MUTANTS_LIST ".fates", time_of_build());
   Counts counts;
   int wrong = 0;
-  run_all(mutants, trials, arguments.jobs, [&](std::size_t i, const Outcome& outcome) {
-    const Mutant& m = mutants[i];
+  const auto tell = [&](const Mutant& m, const Outcome& outcome) {
     ++counts[m.kind][outcome.fate];
     const bool survived = outcome.fate == Fate::survived, explained = explanations.contains(m.name);
     if (survived != explained) ++wrong;
@@ -197,6 +189,15 @@ int run(const Arguments& arguments) {
       std::cout << kFates[static_cast<int>(outcome.fate)] << ' ' << m.name << "\n  " << outcome.message
                 << '\n';
     std::cout << std::flush;
+  };
+  std::erase_if(mutants, [&](const Mutant& m) {
+    const Outcome* known = ledger.find(m.name);
+    if (known != nullptr) tell(m, *known);
+    return known != nullptr;
+  });
+  run_all(mutants, trials, arguments.jobs, [&](std::size_t i, const Outcome& outcome) {
+    ledger.add(mutants[i].name, outcome);
+    tell(mutants[i], outcome);
   });
   print_table(counts);
   std::cout << (wrong == 0 ? "every survivor is explained in " : "not as explained in ") << TESSERA_SURVIVORS

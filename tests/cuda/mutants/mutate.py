@@ -3,7 +3,7 @@
 
     mutate.py SOURCE_FOLDER OUTPUT_FOLDER
 
-Each .cu file in cuda/kernels/ and each header in cuda/ is copied to the same place below OUTPUT_FOLDER, line by line. In
+Each .cu file in cuda/kernels/ and each header in cuda/ but ptx.h, which nvcc alone compiles, is copied to the same place below OUTPUT_FOLDER, line by line. In
 device code
 
     __syncthreads(); __syncwarp(...);    may be skipped              (barrier)
@@ -114,6 +114,8 @@ def is_subscript(file, i):
     if file.tokens[i - 1].kind != "word" or before in NOT_A_TYPE | {"operator", "delete"}:
         return False
     two = file.tokens[i - 2]
+    if two.text == ")" and file.text(opening(file, i - 2) - 1) == "decltype":
+        return False
     declares = (two.kind == "word" and two.text not in NOT_A_TYPE) or two.text in (">", "*", "&") and is_type(file, i - 2)
     return not declares
 
@@ -210,7 +212,8 @@ class Mutator:
 def main():
     root, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     mutator = Mutator()
-    sources = sorted(root.glob("cuda/*.h")) + sorted(root.glob("cuda/kernels/*.cu"))
+    sources = [header for header in sorted(root.glob("cuda/*.h")) if header.name != "ptx.h"]
+    sources += sorted(root.glob("cuda/kernels/*.cu"))
     for source in sources:
         path = source.relative_to(root)
         before = len(mutator.list)

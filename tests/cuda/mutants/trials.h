@@ -2,6 +2,7 @@
 // Trials: the checks of the OpCases on emu, one variant at a time, and which mutants' places each passes.
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,11 @@ struct Trial {
 /// Values, gradients and low precision of every case.
 std::vector<Trial> all_trials();
 
-/// Runs all trials without a mistake, or reads what was noted in `cache` if that is newer than the program,
-/// to learn `seconds` and `reached`. Throws Error for a trial that fails.
-void survey(std::vector<Trial>& trials, const std::string& cache);
+/// When the program or its kernels were built last.
+std::filesystem::file_time_type time_of_build();
+
+/// Runs all trials without a mistake in `jobs` processes, or reads what was noted in `cache` if that is newer
+/// than the program, to learn `seconds` and `reached`. Throws Error when a trial fails.
+void survey(std::vector<Trial>& trials, const std::string& cache, int jobs);
 
 }  // namespace tsr::mutant
