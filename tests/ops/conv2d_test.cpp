@@ -126,7 +126,7 @@ bool with_epilogue(const Geometry& g) {
                    .call =
                        [g](const Tensors& in) {
                          const NoGrad off_tape;
-                         const Tensor y = zeros(g.y(), in[0].dtype()).to(in[0].device());
+                         Tensor y = zeros(g.y(), in[0].dtype()).to(in[0].device());
                          Context context(y.device());
                          conv2d_fwd(context, in[0].view(), in[1].view(), y.view(), g.p,
                                     {.bias = in[2].view(), .residual = in[3].view(), .relu = true});
@@ -134,7 +134,7 @@ bool with_epilogue(const Geometry& g) {
                        },
                    .reference =
                        [g](const Tensors& in) {
-                         const Tensor y = biased(contract(g, Role::y, in[0], in[1]), in[2]);
+                         Tensor y = biased(contract(g, Role::y, in[0], in[1]), in[2]);
                          for (std::int64_t i = 0; i < y.numel(); ++i)
                            y.data<double>()[i] = std::max(0.0, y.data<double>()[i] + in[3].data<double>()[i]);
                          return y;
