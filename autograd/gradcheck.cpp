@@ -1,7 +1,6 @@
 #include "autograd/gradcheck.h"
 
 #include <cmath>
-#include <optional>
 
 #include "autograd/ops.h"
 #include "tensor/random.h"
@@ -80,8 +79,7 @@ std::string gradcheck(const Function& f, const Tensors& inputs, const GradcheckO
   if (!on_tape && !options.second) return "gradcheck: the output needs no gradient";
   // A gradient off the tape claims to be constant, as a linear op's is: finite differences must agree.
   const Tensors analytic = on_tape ? grad(y, wanted) : Tensors(wanted.size());
-  std::optional<NoGrad> off_tape;
-  if (!options.second) off_tape.emplace();
+  const GradMode tape(options.second);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     auto* values = wanted[i].data<double>();
     const Tensor slope = analytic[i].defined() ? contiguous(analytic[i]) : zeros(wanted[i].shape(), float64);

@@ -17,7 +17,7 @@ namespace tsr {
 enum class Standing : std::uint8_t { standard, alternative };
 
 /// The name of a slot of Tessera's headers, `"exp_fwd"_slot`. Such a slot is a constant: a file that only
-/// sees it holds no code for it, and hundreds of files see hundreds of them.
+/// sees it holds no code for it; dozens of files see more than a hundred.
 struct SlotName {
   const char* text;
 };

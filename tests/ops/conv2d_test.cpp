@@ -125,7 +125,6 @@ bool with_epilogue(const Geometry& g) {
                    .kernels = {"conv2d_fwd"},
                    .call =
                        [g](const Tensors& in) {
-                         const NoGrad off_tape;
                          Tensor y = zeros(g.y(), in[0].dtype()).to(in[0].device());
                          Context context(y.device());
                          conv2d_fwd(context, in[0].view(), in[1].view(), y.view(), g.p,

@@ -1,5 +1,5 @@
 #pragma once
-// What became of each mutant, kept in a file: a run of hours that is interrupted goes on where it was.
+// What became of each mutant, kept in a file: a run that is interrupted goes on where it was.
 
 #include <filesystem>
 #include <fstream>

@@ -112,8 +112,8 @@ void finish(int status, Outcome& outcome) {
 
 /// Runs the mutants, some at a time, and calls done(index, outcome) as each ends.
 template <class Done>
-Outcome* run_all(const std::vector<Mutant>& mutants, const std::vector<Trial>& trials, int jobs,
-                 Done&& done) {
+void run_all(const std::vector<Mutant>& mutants, const std::vector<Trial>& trials, int jobs, Done&& done) {
+  if (mutants.empty()) return;
   auto* outcomes = static_cast<Outcome*>(::mmap(nullptr, mutants.size() * sizeof(Outcome),
                                                 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   TSR_CHECK(outcomes != MAP_FAILED, "no memory to share with the mutants");
@@ -131,7 +131,6 @@ Outcome* run_all(const std::vector<Mutant>& mutants, const std::vector<Trial>& t
     finish(status, outcomes[i]);
     done(i, outcomes[i]);
   }
-  return outcomes;
 }
 
 // ---- the report ----

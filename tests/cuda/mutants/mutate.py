@@ -3,8 +3,8 @@
 
     mutate.py SOURCE_FOLDER OUTPUT_FOLDER
 
-Each .cu file in cuda/kernels/ and each header in cuda/ but ptx.h, which nvcc alone compiles, is copied to the same place below OUTPUT_FOLDER, line by line. In
-device code
+Each .cu file in cuda/kernels/ and each header in cuda/ but ptx.h, which nvcc alone compiles, is copied to the same
+place below OUTPUT_FOLDER, line by line. In device code
 
     __syncthreads(); __syncwarp(...);    may be skipped              (barrier)
     __shfl_*_sync(mask, ...) and others  may lose a lane of the mask (mask)
