@@ -52,12 +52,14 @@ void wait_for(Device device) {
   if (device != Device::cpu) empty({1}, float32, device).to(Device::cpu);
 }
 
-/// Seconds of a repetition, with threads awake and caches as one leaves them to the next, as in training: the
-/// first of a turn goes without the clock. On a device it is several in a row: what queueing one costs hides
-/// behind the others.
+/// Seconds of a repetition, with threads awake, each on a core of its own, and caches as one leaves them to
+/// the next, as in training: the first ones of a turn go without the clock. On a device it is several in a
+/// row: what queueing one costs hides behind the others.
 double time_of(const std::function<void()>& body, Device device) {
   const int in_a_row = device == Device::cuda ? 10 : 1;
-  body();
+  const auto awake = std::chrono::steady_clock::now() + std::chrono::milliseconds(30);
+  do body();
+  while (device == Device::cpu && std::chrono::steady_clock::now() < awake);
   wait_for(device);
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < in_a_row; ++i) body();
