@@ -45,7 +45,7 @@ void print_info() {
   line("build", TESSERA_BUILD_TYPE);
   line("compiler", TESSERA_COMPILER);
   line("devices", described_devices());
-  line("instructions", std::string(instruction_set()));
+  line("instructions", instruction_set());
   line("threads", std::to_string(thread_count()));
   line("memory", memory_text());
   line("methods", joined(method_names(), " "));

@@ -23,27 +23,83 @@ struct DenseRows {
   operator DenseRows<const T>() const requires(!std::is_const_v<T>) { return {data, stride}; }
 };
 
+/// Rows of a left operand as the kernels read them: where they are, or formed in the context's workspace.
+template <class T>
+class LeftRows {
+ public:
+  LeftRows(Context& context, const TileKernels<T>& kernels, std::int64_t most_rows, std::int64_t most_depth)
+      : kernels_(&kernels),
+        formed_(kernels.form ? context.workspace_of<T>(static_cast<std::size_t>(
+                                   ceil_div(most_rows, kernels.rows_max) * kernels.form->room(most_depth)))
+                             : nullptr) {}
+
+  /// Becomes a, [rows, depth].
+  void take(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
+    take(StridedMatrix<T>{a.data, a.stride, 1}, rows, depth);
+  }
+  /// Becomes aᵀ: a is [depth, rows].
+  void take_transposed(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
+    take(StridedMatrix<T>{a.data, 1, a.stride}, rows, depth);
+  }
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t height() const { return height_; }  ///< of a tile
+  /// Points args at the tile that begins at `row`.
+  void choose(std::int64_t row, TileArgs<T>& args) const {
+    args.rows = std::min(height_, rows_ - row);
+    args.depth = depth_;
+    args.a = first_.data + row / height_ * tile_step_;
+    args.row_step = first_.row_stride;
+    args.depth_step = first_.col_stride;
+  }
+
+ private:
+  void take(const StridedMatrix<T>& a, std::int64_t rows, std::int64_t depth) {
+    first_ = a, rows_ = rows, depth_ = depth, height_ = kernels_->height(rows);
+    tile_step_ = height_ * a.row_stride;
+    if (!kernels_->form) return;
+    const TileForm<T>& form = *kernels_->form;
+    for (std::int64_t row = 0, i = 0; row < rows; row += height_, ++i)
+      form.rows(
+          {a.data + row * a.row_stride, a.row_stride, a.col_stride, std::min(height_, rows - row), 0, depth},
+          formed_ + i * form.room(depth));
+    first_.data = formed_, tile_step_ = form.room(depth), depth_ = form.units(depth) * form.depths;
+  }
+
+  const TileKernels<T>* kernels_;
+  T* formed_;
+  StridedMatrix<T> first_{};
+  std::int64_t rows_ = 0, depth_ = 0, height_ = 1, tile_step_ = 0;
+};
+
 /// A block of a matrix in the layout that the tile kernels read, in the context's workspace.
 template <class T>
 class Panels {
  public:
-  Panels(Context& context, std::int64_t most_depth, std::int64_t most_cols)
-      : width_(kernels_.panel_width()),
-        size_(most_depth * width_),
-        data_(context.workspace_of<T>(static_cast<std::size_t>(size_ * ceil_div(most_cols, width_)))) {}
+  Panels(Context& context, const TileKernels<T>& kernels, std::int64_t most_depth, std::int64_t most_cols)
+      : kernels_(kernels),
+        width_(kernels.panel_width()),
+        size_(kernels.panel_size(most_depth)),
+        data_(context.workspace_of<T>(static_cast<std::size_t>(size_ * ceil_div(most_cols, width_)))),
+        packed_(kernels.form ? context.workspace_of<T>(static_cast<std::size_t>(most_depth * width_))
+                             : nullptr) {}
 
   /// Becomes `matrix`, [depth, cols].
   void pack(const StridedMatrix<T>& matrix, std::int64_t depth, std::int64_t cols) {
-    depth_ = depth, cols_ = cols;
+    cols_ = cols;
     const OperandB<T> packer = strided_b(matrix);
-    for (std::int64_t p = 0; p * width_ < cols; ++p)
+    for (std::int64_t p = 0; p * width_ < cols; ++p) {
+      T* panel = data_ + p * size_;
+      const std::int64_t width = vectors(p) * kernels_.lanes;
       packer.pack(packer.state, {.batch = 0,
                                  .depth_begin = 0,
                                  .depth = depth,
                                  .col = p * width_,
                                  .cols = std::min(width_, cols - p * width_),
-                                 .width = vectors(p) * kernels_.lanes,
-                                 .buffer = data_ + p * size_});
+                                 .width = width,
+                                 .buffer = packed_ ? packed_ : panel});
+      if (packed_) kernels_.form->panel(packed_, depth, width, panel);
+    }
   }
   void pack(const DenseRows<const T>& x, std::int64_t depth, std::int64_t cols) {
     pack(StridedMatrix<T>{x.data, x.stride, 1}, depth, cols);
@@ -53,41 +109,29 @@ class Panels {
     pack(StridedMatrix<T>{x.data, 1, x.stride}, depth, cols);
   }
 
-  /// c [rows, cols] = a·this, or += : a is [rows, depth].
-  void multiply(const DenseRows<const T>& a, std::int64_t rows, const DenseRows<T>& c,
-                bool accumulate) const {
-    multiply(StridedMatrix<T>{a.data, a.stride, 1}, rows, c, accumulate);
-  }
-  /// c [rows, cols] += aᵀ·this: a is [depth, rows].
-  void add_transposed(const DenseRows<const T>& a, std::int64_t rows, const DenseRows<T>& c) const {
-    multiply(StridedMatrix<T>{a.data, 1, a.stride}, rows, c, true);
-  }
-
- private:
-  void multiply(const StridedMatrix<T>& a, std::int64_t rows, const DenseRows<T>& c, bool accumulate) const {
+  /// c [a's rows, cols] = a·this, or +=.
+  void multiply(const LeftRows<T>& a, const DenseRows<T>& c, bool accumulate) const {
     std::int64_t places[kMaxTileRows];
-    const std::int64_t height = kernels_.height(rows);
-    for (std::int64_t i = 0; i < height; ++i) places[i] = i * c.stride;
+    for (std::int64_t i = 0; i < a.height(); ++i) places[i] = i * c.stride;
+    TileArgs<T> args{};
+    args.c_rows = places, args.c_step = c.stride, args.accumulate = accumulate;
     for (std::int64_t p = 0; p * width_ < cols_; ++p) {
-      for (std::int64_t row = 0; row < rows; row += height) {
-        kernels_.at(vectors(p), std::min(height, rows - row))({.depth = depth_,
-                                                               .a = a.data + row * a.row_stride,
-                                                               .row_step = a.row_stride,
-                                                               .depth_step = a.col_stride,
-                                                               .b = data_ + p * size_,
-                                                               .c = c.row(row) + p * width_,
-                                                               .c_rows = places,
-                                                               .cols = std::min(width_, cols_ - p * width_),
-                                                               .accumulate = accumulate});
+      args.b = data_ + p * size_, args.cols = std::min(width_, cols_ - p * width_);
+      for (std::int64_t row = 0; row < a.rows(); row += a.height()) {
+        a.choose(row, args);
+        args.c = c.row(row) + p * width_;
+        kernels_.at(vectors(p), args.rows)(args);
       }
     }
   }
+
+ private:
   int vectors(std::int64_t panel) const { return cols_ - panel * width_ > kernels_.lanes ? 2 : 1; }
 
-  const TileKernels<T>& kernels_ = tile_kernels<T>();
+  const TileKernels<T>& kernels_;
   std::int64_t width_, size_;
-  T* data_;
-  std::int64_t depth_ = 0, cols_ = 0;
+  T *data_, *packed_;
+  std::int64_t cols_ = 0;
 };
 
 /// The views of attention_fwd that scores come from.
@@ -98,6 +142,12 @@ struct AttentionOperands {
   std::int64_t n() const { return q.size[2]; }
   std::int64_t m() const { return k.size[2]; }
   std::int64_t d() const { return q.size[3]; }
+  /// What the products of a head run on: those of n rows and m columns, d deep, and those that turn them
+  /// over.
+  template <class T>
+  const TileKernels<T>& kernels() const {
+    return tile_kernels<T>(n(), m(), d());
+  }
   /// The matrix of head `index` of all.
   template <class T>
   static DenseRows<T> head(const View& x, std::int64_t index) {
@@ -117,6 +167,7 @@ class Scores {
          std::int64_t head, std::int64_t most_keys);
 
   void choose_keys(Range keys);
+  std::int64_t count() const { return keys_.size(); }  ///< of the block's keys
   /// Keys of the block that query i sees: the first so many.
   std::int64_t visible(std::int64_t query) const;
   /// The row of query i, whose products are in `products`. Valid until the next call.

@@ -22,12 +22,13 @@ struct Gradients {
 
 template <class T>
 struct BackwardPlan {
+  const TileKernels<T>& kernels;
   int64_t rows, keys;  ///< of a block
   Parts splits;        ///< of the keys
 
   explicit BackwardPlan(const AttentionOperands& x)
-      : rows(tile_kernels<T>().rows_max *
-             (static_cast<int64_t>(512 / sizeof(T)) / tile_kernels<T>().rows_max)),
+      : kernels(x.kernels<T>()),
+        rows(kernels.rows_max * (static_cast<int64_t>(512 / sizeof(T)) / kernels.rows_max)),
         keys(static_cast<int64_t>(512 / sizeof(T))),
         splits(x.m(), ceil_div(kWantedTasks, x.heads()), 2 * keys) {}
 };
@@ -44,11 +45,13 @@ class BackwardTask {
         plan_(plan),
         head_(head),
         scores_(context_, x, params, head, plan.keys),
-        keys_t_(context_, x.d(), plan.keys),
-        values_t_(context_, x.d(), plan.keys),
-        keys_(context_, plan.keys, x.d()),
-        queries_(context_, plan.rows, x.d()),
-        grads_(context_, plan.rows, x.d()),
+        keys_t_(context_, plan.kernels, x.d(), plan.keys),
+        values_t_(context_, plan.kernels, x.d(), plan.keys),
+        keys_(context_, plan.kernels, plan.keys, x.d()),
+        queries_(context_, plan.kernels, plan.rows, x.d()),
+        grads_(context_, plan.kernels, plan.rows, x.d()),
+        left_(context_, plan.kernels, std::max(plan.rows, plan.keys),
+              std::max({plan.rows, plan.keys, x.d()})),
         scaled_{room(plan.rows * x.d()), x.d()},
         weights_{room(plan.rows * padded(plan.keys)), padded(plan.keys)},
         slopes_{room(plan.rows * padded(plan.keys)), padded(plan.keys)},
@@ -94,17 +97,22 @@ class BackwardTask {
     queries_.pack(q, queries.size(), x_.d());
     grads_.pack(grad, queries.size(), x_.d());
 
-    keys_t_.multiply(scaled_, queries.size(), weights_, false);
-    values_t_.multiply(grad, queries.size(), slopes_, false);
+    left_.take(scaled_, queries.size(), x_.d());
+    keys_t_.multiply(left_, weights_, false);
+    left_.take(grad, queries.size(), x_.d());
+    values_t_.multiply(left_, slopes_, false);
     const T *top = g_.top.as<T>() + head_ * x_.n(), *log_sum = g_.log_sum.as<T>() + head_ * x_.n();
     for (int64_t i = 0; i < queries.size(); ++i) {
       const int64_t query = queries.begin + i;
       rows_.differentiate(scores_.row(query, weights_.row(i)), top[query], log_sum[query], slopes_.row(i),
                           delta[query]);
     }
-    grads_.add_transposed(weights_, block.size(), sum_v_);
-    queries_.add_transposed(slopes_, block.size(), sum_k_);
-    keys_.multiply(slopes_, queries.size(), grad_q, true);
+    left_.take_transposed(weights_, block.size(), queries.size());
+    grads_.multiply(left_, sum_v_, true);
+    left_.take_transposed(slopes_, block.size(), queries.size());
+    queries_.multiply(left_, sum_k_, true);
+    left_.take(slopes_, queries.size(), block.size());
+    keys_.multiply(left_, grad_q, true);
     store_bias(block, queries, &slopes_);
   }
 
@@ -139,6 +147,7 @@ class BackwardTask {
   Context context_{Device::cpu};
   Scores<T> scores_;
   Panels<T> keys_t_, values_t_, keys_, queries_, grads_;
+  LeftRows<T> left_;  ///< of the product at hand
   DenseRows<T> scaled_, weights_, slopes_, sum_k_, sum_v_;
 };
 

@@ -5,6 +5,7 @@
 // "Self-attention does not need O(n²) memory" (2021), and Dao et al., "FlashAttention" (2022), for the sums
 // that go with it.
 #include <cmath>
+#include <vector>
 
 #include "tensor/cpu/attention.h"
 #include "tensor/parallel.h"
@@ -17,14 +18,16 @@ using std::int64_t;
 /// How the pass is cut up.
 template <class T>
 struct ForwardPlan {
-  int64_t rows = tile_kernels<T>().rows_max * (56 / tile_kernels<T>().rows_max);  ///< queries of a block
-  int64_t keys;                                                                   ///< of a block
+  const TileKernels<T>& kernels;
+  int64_t rows, keys;     ///< queries and keys of a block
   Parts queries, splits;  ///< of a head: a task has one part of both
 
   explicit ForwardPlan(const AttentionOperands& x)
-      : keys(std::clamp<int64_t>((64 << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
+      : kernels(x.kernels<T>()),
+        rows(kernels.rows_max * (64 / kernels.rows_max)),
+        keys(std::clamp<int64_t>((64 << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
                                  64, 256)),
-        queries(x.n(), ceil_div(x.n(), 4 * rows), rows),
+        queries(x.n(), ceil_div(x.n(), 16 * rows), rows),
         splits(x.m(), ceil_div(kWantedTasks, x.heads() * queries.count()), keys) {}
 };
 
@@ -47,15 +50,21 @@ class ForwardTask {
         head_(head),
         queries_(queries),
         scores_(context_, x, params, head, plan.keys),
-        keys_(context_, x.d(), plan.keys),
-        values_(context_, plan.keys, x.d()),
-        scaled_{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())), x.d()},
+        keys_(context_, plan.kernels, x.d(), plan.keys),
+        values_(context_, plan.kernels, plan.keys, x.d()),
+        weights_(context_, plan.kernels, plan.rows, plan.keys),
         products_{context_.workspace_of<T>(static_cast<std::size_t>(plan.rows * padded(plan.keys))),
                   padded(plan.keys)} {
+    const DenseRows<T> scaled{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())),
+                              x.d()};
     const auto q = AttentionOperands::head<const T>(x.q, head);
     const T scale = static_cast<T>(params.scale);
     for (int64_t i = 0; i < queries.size(); ++i)
-      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled_.row(i));
+      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled.row(i));
+    for_pieces(queries, plan.rows, [&](Range piece) {
+      scaled_.emplace_back(context_, plan.kernels, plan.rows, x.d());
+      scaled_.back().take(scaled.from(piece.begin - queries.begin), piece.size(), x.d());
+    });
   }
 
   /// Attends to `keys`: sums of weighted values [queries, d] and the states of the rows.
@@ -79,12 +88,13 @@ class ForwardTask {
  private:
   void attend(Range queries, const DenseRows<T>& y, OnlineSoftmax<T>* states) {
     const int64_t first = queries.begin - queries_.begin;
-    keys_.multiply(scaled_.from(first), queries.size(), products_, false);
+    keys_.multiply(scaled_[static_cast<std::size_t>(first / plan_.rows)], products_, false);
     for (int64_t i = 0; i < queries.size(); ++i) {
       const T factor = rows_.weigh(scores_.row(queries.begin + i, products_.row(i)), states[first + i]);
       if (factor != 1) rows_.scale(y.row(i), x_.d(), factor, y.row(i));
     }
-    values_.multiply(products_, queries.size(), y, true);
+    weights_.take(products_, queries.size(), scores_.count());
+    values_.multiply(weights_, y, true);
   }
 
   const AttentionOperands& x_;
@@ -95,7 +105,9 @@ class ForwardTask {
   Context context_{Device::cpu};
   Scores<T> scores_;
   Panels<T> keys_, values_;
-  DenseRows<T> scaled_, products_;  ///< the queries times the scale; a block of scores
+  std::vector<LeftRows<T>> scaled_;  ///< the queries times the scale, a block of rows each
+  LeftRows<T> weights_;
+  DenseRows<T> products_;  ///< a block of scores
 };
 
 template <class T>

@@ -14,14 +14,33 @@ namespace {
 
 using std::int64_t;
 
-/// Packs panel `panel` of depth block `depth_block`; false when it is zero.
+/// Packs panels of B, as the kernels read them.
 template <class T>
-bool pack_panel(const Gemm<T>& problem, const Plan& plan, int64_t batch, int64_t depth_block, int64_t panel,
-                T* buffer) {
-  const Range depths = plan.depths.at(depth_block), cols = plan.panel(panel);
-  return problem.b.pack(problem.b.state, {batch, depths.begin, depths.size(), cols.begin, cols.size(),
-                                          plan.vectors(cols) * plan.lanes, buffer});
-}
+class PanelPacker {
+ public:
+  PanelPacker(const Gemm<T>& problem, const Plan& plan)
+      : problem_(problem),
+        plan_(plan),
+        form_(kernels_of(problem).form),
+        packed_(form_ ? 2 * plan.lanes * plan.depths.largest() : 0) {}
+
+  /// Panel `panel` of depth block `depth_block`; false when it is zero.
+  bool pack(int64_t batch, int64_t depth_block, int64_t panel, T* buffer) const {
+    const Range depths = plan_.depths.at(depth_block), cols = plan_.panel(panel);
+    const int64_t width = plan_.vectors(cols) * plan_.lanes;
+    const bool present =
+        problem_.b.pack(problem_.b.state, {batch, depths.begin, depths.size(), cols.begin, cols.size(), width,
+                                           form_ ? packed_.data() : buffer});
+    if (present && form_) form_->panel(packed_.data(), depths.size(), width, buffer);
+    return present;
+  }
+
+ private:
+  const Gemm<T>& problem_;
+  const Plan& plan_;
+  const TileForm<T>* form_;
+  Buffer<T> packed_;
+};
 
 /// All of B, packed in parallel before the product.
 template <class T>
@@ -31,13 +50,14 @@ class SharedB {
       : plan_(plan),
         one_matrix_(problem.b.same_for_all_batches),
         count_((one_matrix_ ? 1 : problem.batch) * plan.depths.count() * plan.panels),
-        values_(count_ * plan.panel_size()),
+        values_(count_ * plan.panel_size),
         present_(count_) {
     parallel_for(count_, 4, [&](int64_t begin, int64_t end) {
+      const PanelPacker<T> packer(problem, plan);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t depth_block = i / plan.panels % plan.depths.count();
         const int64_t batch = i / plan.panels / plan.depths.count();
-        present_[i] = pack_panel(problem, plan, batch, depth_block, i % plan.panels, slot(i));
+        present_[i] = packer.pack(batch, depth_block, i % plan.panels, slot(i));
       }
     });
   }
@@ -49,7 +69,7 @@ class SharedB {
   }
 
  private:
-  T* slot(int64_t i) const { return values_.data() + i * plan_.panel_size(); }
+  T* slot(int64_t i) const { return values_.data() + i * plan_.panel_size; }
 
   const Plan& plan_;
   bool one_matrix_;
@@ -67,18 +87,22 @@ class Worker {
         plan_(plan),
         shared_(shared),
         task_(plan.task(task)),
-        kernels_(tile_kernels<T>()),
+        kernels_(kernels_of(problem)),
+        packer_(problem, plan),
         rounds_(problem.c.rounded != nullptr),
         sums_(rounds_ ? rows() * task_.panels.size() * 2 * plan.lanes : 0),
         packed_a_(plan.a_size),
-        packed_b_(shared ? 0 : task_.panels.size() * plan.panel_size()),
+        formed_a_(kernels_.form ? kernels_.tiles * kernels_.form->room(plan.depths.largest()) : 0),
+        packed_b_(shared ? 0 : task_.panels.size() * plan.panel_size),
         panels_(task_.panels.size()),
         started_(task_.rows.size() * task_.panels.size()),
         places_(rows()),
-        offsets_(rounds_ ? rows() : 0) {
+        offsets_(rounds_ ? rows() : 0),
+        steps_(task_.rows.size()) {
     std::fill_n(started_.data(), task_.rows.size() * task_.panels.size(), problem.accumulate);
     for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) find_rows(i);
     for (int64_t r = 0; rounds_ && r < rows(); ++r) offsets_[r] = r * task_.panels.size() * 2 * plan.lanes;
+    for (int64_t i = task_.rows.begin; i < task_.rows.end; ++i) steps_[i - task_.rows.begin] = step_of(i);
   }
 
   void run() {
@@ -103,6 +127,14 @@ class Worker {
     if (!rounds_) return places(row_block);
     return offsets_.data() + (row_block - task_.rows.begin) * plan_.rows.largest();
   }
+  int64_t step_of(int64_t row_block) const {
+    const int64_t* at = offsets(row_block);
+    const int64_t rows = plan_.rows.at(row_block).size(), step = rows > 1 ? at[1] - at[0] : 0;
+    for (int64_t r = 2; r < rows; ++r) {
+      if (at[r] - at[r - 1] != step) return 0;
+    }
+    return step;
+  }
   /// What the places count from, in elements of C, and what the offsets count from.
   int64_t place(const Range& cols) const { return task_.batch * problem_.c.batch_stride + cols.begin; }
   T* sums(const Range& cols) const {
@@ -126,9 +158,8 @@ class Worker {
       if (shared_) {
         panels_[p] = shared_->panel(task_.batch, d, task_.panels.begin + p);
       } else {
-        T* buffer = packed_b_.data() + p * plan_.panel_size();
-        const bool present = pack_panel(problem_, plan_, task_.batch, d, task_.panels.begin + p, buffer);
-        panels_[p] = present ? buffer : nullptr;
+        T* buffer = packed_b_.data() + p * plan_.panel_size;
+        panels_[p] = packer_.pack(task_.batch, d, task_.panels.begin + p, buffer) ? buffer : nullptr;
       }
     }
   }
@@ -136,9 +167,11 @@ class Worker {
   /// C's row block i += A's block (i, d) · the panels.
   void multiply(int64_t i, int64_t d) {
     const Range rows = plan_.rows.at(i), depths = plan_.depths.at(d);
-    const Block2d<T> a = problem_.a.pack(
-        problem_.a.state, {task_.batch, rows.begin, rows.size(), depths.begin, depths.size(),
-                           packed_a_.data(), kernels_.height(rows.size()), plan_.a_row_stride});
+    Block2d<T> a =
+        problem_.a.pack(problem_.a.state,
+                        {task_.batch, rows.begin, rows.size(), depths.begin, depths.size(), packed_a_.data(),
+                         kernels_.height(rows.size()), plan_.a_row_stride, kernels_.form != nullptr});
+    if (a.data != nullptr && kernels_.form) a = formed(a, rows.size(), depths.size());
     for (int64_t p = task_.panels.begin; p < task_.panels.end; ++p) {
       const T* b = panels_[p - task_.panels.begin];
       if (a.data != nullptr && b != nullptr) multiply_panel(i, depths.size(), a, p, b);
@@ -146,19 +179,36 @@ class Worker {
     }
   }
 
+  /// The block in the form that the kernels read.
+  Block2d<T> formed(const Block2d<T>& a, int64_t rows, int64_t depth) const {
+    const TileForm<T>& form = *kernels_.form;
+    const int64_t first = a.skip_front / form.depths * form.depths, lead = a.skip_front - first;
+    const int64_t kept = depth - a.skip_front - a.skip_back, units = form.units(lead + kept);
+    const int64_t height = kernels_.height(rows), step = units * form.size;
+    T* to = formed_a_.data();
+    const T* from = a.data;
+    for (int64_t row = 0; row < rows; row += height, from += a.tile_step, to += step)
+      form.rows({from, a.row_step, a.depth_step, std::min(height, rows - row), lead, kept}, to);
+    return {.data = formed_a_.data(),
+            .tile_step = step,
+            .skip_front = first,
+            .skip_back = depth - first - units * form.depths};
+  }
+
   void multiply_panel(int64_t i, int64_t depth, const Block2d<T>& a, int64_t p, const T* b) {
     const Range cols = plan_.panel(p);
     const int64_t rows = plan_.rows.at(i).size();
     const int vectors = plan_.vectors(cols);
-    const T* panel = b + a.skip_front * vectors * plan_.lanes;
+    const T* panel = b + kernels_.panel_offset(a.skip_front, vectors);
     depth -= a.skip_front + a.skip_back;
     const int64_t height = kernels_.height(rows);
     const T* tile = a.data;
     bool& accumulate = started(i, p);
     for (int64_t row = 0; row < rows; row += height, tile += a.tile_step) {
+      const int64_t tile_rows = std::min(height, rows - row);
       kernels_.at(vectors,
-                  std::min(height, rows - row))({depth, tile, a.row_step, a.depth_step, panel, sums(cols),
-                                                 offsets(i) + row, cols.size(), accumulate});
+                  tile_rows)({tile_rows, depth, tile, a.row_step, a.depth_step, panel, sums(cols),
+                              offsets(i) + row, steps_[i - task_.rows.begin], cols.size(), accumulate});
     }
     accumulate = true;
   }
@@ -183,12 +233,14 @@ class Worker {
   const SharedB<T>* shared_;
   const Task task_;
   const TileKernels<T>& kernels_;
+  const PanelPacker<T> packer_;
   const bool rounds_;
   Buffer<T> sums_;  ///< of the task's part of C, where that is rounded
-  Buffer<T> packed_a_, packed_b_;
+  Buffer<T> packed_a_, formed_a_, packed_b_;
   Buffer<const T*> panels_;
   Buffer<bool> started_;  ///< whether a block of C already holds a sum
   Buffer<int64_t> places_, offsets_;
+  Buffer<int64_t> steps_;  ///< of each row block: between the offsets of its rows, 0 where it differs
 };
 
 template <class T>

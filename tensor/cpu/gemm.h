@@ -12,7 +12,6 @@
 
 namespace tsr::cpu {
 
-inline constexpr std::int64_t kRowTiles = 8;  ///< of a block of A, at most
 inline constexpr std::int64_t kTileGap = 16;  ///< elements: the longest vector
 
 /// What a packer of A is asked for: rows [row, row + rows) by depths [depth_begin, depth_begin + depth).
@@ -22,6 +21,7 @@ struct BlockRequest {
   T* buffer;                ///< room for the block by either function below, 64-byte aligned
   std::int64_t tile_rows;   ///< rows that are multiplied at once; the last tile may have fewer
   std::int64_t row_stride;  ///< from row to row of a buffer that is filled by rows
+  bool read_once;           ///< a copy is not worth its time where the operand can be read as it lies
 };
 
 /// What a packer of A answers: the block, in the buffer or, without a copy, in the operand itself. Element

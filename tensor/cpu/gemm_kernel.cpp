@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hwy/foreach_target.h"
+#include "tensor/cpu/bf16x3.h"
 #include "tensor/cpu/gemm_kernel.h"
 #include "tensor/cpu/highway.h"
 
@@ -130,6 +131,19 @@ template <>
 const TileKernels<double>& tile_kernels<double>() {
   static const TileKernels<double> kernels = HWY_DYNAMIC_DISPATCH(kernels_double)();
   return kernels;
+}
+
+template <>
+const TileKernels<float>& tile_kernels<float>(std::int64_t rows, std::int64_t cols, std::int64_t depth) {
+  // Splitting operands costs time by their elements, and pays by the products that each is in.
+  const TileKernels<float>* tiles = rows >= 32 && cols >= 32 && depth >= 32 ? bf16x3_kernels() : nullptr;
+  return tiles ? *tiles : tile_kernels<float>();
+}
+
+template <>
+const TileKernels<double>& tile_kernels<double>(std::int64_t /*rows*/, std::int64_t /*cols*/,
+                                                std::int64_t /*depth*/) {
+  return tile_kernels<double>();
 }
 
 }  // namespace tsr::cpu

@@ -9,10 +9,8 @@ namespace {
 
 using std::int64_t;
 
-// A panel of B (2 vectors × kDepth) stays in the first-level cache, a block of A (kRowTiles tiles × kDepth)
-// and the task's slice of B in the second.
-constexpr int64_t kDepth = 256;
-// Enough tasks that a few threads finish together, whatever their number.
+// A panel of B stays in the first-level cache, a block of A (a few tiles) and the task's slice of B in
+// the second. Enough tasks that a few threads finish together, whatever their number.
 constexpr int64_t kTasks = 24;
 // Elements of B beyond which packing all of it before the product would leave the last-level cache.
 constexpr int64_t kSharedLimit = int64_t{4} << 20;
@@ -53,12 +51,12 @@ void plan_private(Plan& plan) {
 
 }  // namespace
 
-Blocking::Blocking(int64_t extent, int64_t group, int64_t block_limit) {
+Blocking::Blocking(int64_t extent, int64_t group, int64_t block_limit, int64_t unit) {
   if (extent == 0) return;
   group_ = group == 0 ? extent : group;
   TSR_ASSERT(extent % group_ == 0);
   groups_ = extent / group_;
-  size_ = ceil_div(group_, ceil_div(group_, block_limit));
+  size_ = std::min(group_, ceil_div(ceil_div(group_, ceil_div(group_, block_limit)), unit) * unit);
   parts_ = ceil_div(group_, size_);
 }
 
@@ -86,14 +84,16 @@ Range Plan::panel(int64_t index) const {
 
 template <class T>
 Plan make_plan(const Gemm<T>& problem) {
-  const TileKernels<T>& kernels = tile_kernels<T>();
+  const TileKernels<T>& kernels = kernels_of(problem);
   Plan plan;
-  plan.rows = Blocking(problem.m, problem.row_group, kRowTiles * kernels.rows_max);
-  plan.depths = Blocking(problem.k, problem.depth_group, kDepth);
+  plan.rows = Blocking(problem.m, problem.row_group, kernels.tiles * kernels.rows_max);
+  plan.depths =
+      Blocking(problem.k, problem.depth_group, kernels.depth_max, kernels.form ? kernels.form->depths : 1);
   plan.cols = problem.n;
   plan.lanes = kernels.lanes;
   plan.panels = ceil_div(problem.n, 2 * plan.lanes);
   plan.batch = problem.batch;
+  plan.panel_size = kernels.panel_size(plan.depths.largest());
   plan.share_b = should_share_b(plan, problem.b.same_for_all_batches, problem.m, problem.n, problem.k);
   if (plan.share_b) {
     plan_shared(plan);

@@ -15,12 +15,13 @@ struct Range {
   std::int64_t size() const { return end - begin; }
 };
 
-/// An extent cut into groups of equal length, each cut into blocks of nearly equal length. Blocks are
-/// numbered so that the first block of every group comes before any second one.
+/// An extent cut into groups of equal length, each cut into blocks of nearly equal length, multiples of a
+/// unit but for the last. Blocks are numbered so that the first block of every group comes before any second
+/// one.
 class Blocking {
  public:
   Blocking() = default;
-  Blocking(std::int64_t extent, std::int64_t group, std::int64_t block_limit);
+  Blocking(std::int64_t extent, std::int64_t group, std::int64_t block_limit, std::int64_t unit = 1);
 
   std::int64_t count() const { return groups_ * parts_; }
   /// The longest block.
@@ -48,6 +49,7 @@ struct Plan {
   std::int64_t rows_per_task = 1;  ///< in row blocks
   std::int64_t panels_per_task = 1;
   std::int64_t a_row_stride = 0, a_size = 0;  ///< of the packed block of A, in elements
+  std::int64_t panel_size = 0;                ///< of a packed panel of B
 
   std::int64_t row_tasks() const { return ceil_div(rows.count(), rows_per_task); }
   std::int64_t panel_tasks() const { return ceil_div(panels, panels_per_task); }
@@ -56,10 +58,16 @@ struct Plan {
   Range panel(std::int64_t index) const;
   /// Vectors that a panel of this many columns needs: 1 or 2.
   int vectors(Range panel) const { return panel.size() > lanes ? 2 : 1; }
-  std::int64_t panel_size() const { return 2 * lanes * depths.largest(); }
 };
 
 template <class T>
 Plan make_plan(const Gemm<T>& problem);
+
+/// The kernels that the plan is for: by the size of its blocks, which groups may limit.
+template <class T>
+const TileKernels<T>& kernels_of(const Gemm<T>& problem) {
+  return tile_kernels<T>(problem.row_group > 0 ? problem.row_group : problem.m, problem.n,
+                         problem.depth_group > 0 ? problem.depth_group : problem.k);
+}
 
 }  // namespace tsr::cpu

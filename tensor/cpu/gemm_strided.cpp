@@ -12,6 +12,7 @@
 #include "tensor/cpu/copy-inl.h"
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/highway.h"
+#include "tensor/cpu/transpose-inl.h"
 
 #ifndef TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_
 #define TESSERA_TENSOR_CPU_GEMM_STRIDED_ONCE_
@@ -57,30 +58,17 @@ Block2d<T> pack_columns(const StridedMatrix<S>& x, const BlockRequest<T>& r) {
 
 template <class S, class T>
 Block2d<T> pack_a(const StridedMatrix<S>& x, const BlockRequest<T>& request) {
+  if constexpr (std::is_same_v<S, T>) {
+    if (request.read_once) {
+      const S* from = x.data + request.batch * x.batch_stride + request.row * x.row_stride +
+                      request.depth_begin * x.col_stride;
+      return {from, x.row_stride, x.col_stride, request.tile_rows * x.row_stride};
+    }
+  }
   return x.row_stride == 1 && x.col_stride != 1 ? pack_columns(x, request) : pack_rows(x, request);
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// to[k·width + j] = from[j·stride + k] for a square of as many as 16 bytes hold.
-template <class T>
-HWY_INLINE void transpose_square(const T* from, std::int64_t stride, T* to, std::int64_t width) {
-  const hn::FixedTag<T, 16 / sizeof(T)> d;
-  if constexpr (sizeof(T) == 8) {
-    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride);
-    hn::StoreU(hn::InterleaveLower(d, a, b), d, to);
-    hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + width);
-  } else {
-    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride), c = hn::LoadU(d, from + 2 * stride),
-               e = hn::LoadU(d, from + 3 * stride);
-    const auto ab = hn::InterleaveLower(d, a, b), ce = hn::InterleaveLower(d, c, e),
-               ab_high = hn::InterleaveUpper(d, a, b), ce_high = hn::InterleaveUpper(d, c, e);
-    hn::StoreU(hn::ConcatLowerLower(d, ce, ab), d, to);
-    hn::StoreU(hn::ConcatUpperUpper(d, ce, ab), d, to + width);
-    hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, to + 2 * width);
-    hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, to + 3 * width);
-  }
-}
-
 /// The panel of a matrix whose columns are dense, square by square as far as they go.
 template <class T>
 void pack_dense_columns(const T* from, std::int64_t stride, const PanelRequest<T>& r) {

@@ -4,6 +4,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/instruction_set.cpp"
 #include "hwy/foreach_target.h"
+#include "tensor/cpu/amx.h"
 #include "tensor/cpu/highway.h"
 #include "tensor/cpu/instruction_set.h"
 
@@ -18,6 +19,8 @@ namespace tsr {
 namespace {
 HWY_EXPORT(target_name);
 }
-std::string_view instruction_set() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
+std::string instruction_set() {
+  return std::string(HWY_DYNAMIC_DISPATCH(target_name)()) + (cpu::has_amx() ? ", AMX" : "");
+}
 }  // namespace tsr
 #endif

@@ -1,11 +1,12 @@
 #pragma once
 // Which of the compiled instruction sets run-time dispatch picks on this machine.
 
-#include <string_view>
+#include <string>
 
 namespace tsr {
 
-/// Highway's name of the target: "AVX2", "AVX3" (AVX-512), "AVX3_ZEN4", "NEON", ….
-std::string_view instruction_set();
+/// Highway's name of the target: "AVX2", "AVX3" (AVX-512), "NEON", …; followed by ", AMX" where float32
+/// products run on its tiles.
+std::string instruction_set();
 
 }  // namespace tsr

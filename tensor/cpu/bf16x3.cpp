@@ -1,0 +1,336 @@
+#include "tensor/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/cpu/bf16x3.cpp"
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <type_traits>
+
+#include "hwy/foreach_target.h"
+#include "tensor/cpu/amx.h"
+#include "tensor/cpu/bf16x3.h"
+#include "tensor/cpu/highway.h"
+#include "tensor/cpu/transpose-inl.h"
+
+#ifndef TESSERA_TENSOR_CPU_BF16X3_ONCE_
+#define TESSERA_TENSOR_CPU_BF16X3_ONCE_
+namespace tsr::cpu {
+
+// A unit is 32 depths of two tiles of 16 rows of A, or of 16 columns of B: three planes (h, m, l) of two
+// tiles each. A tile has pairs of depths beside each other: row i of A is 16 pairs, and so is row p of B, one
+// of each column.
+// A line behind them tells whether a number is wild.
+inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
+inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
+
+// From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs.
+inline constexpr std::uint32_t kWild = 0x5C800000;
+
+/// The numbers of a pair.
+struct Pair {
+  float even, odd;
+  explicit Pair(const float* first_plane)
+      : even(number(first_plane, [](std::uint32_t pair) { return pair << 16; })),
+        odd(number(first_plane, [](std::uint32_t pair) { return pair & 0xFFFF0000; })) {}
+
+ private:
+  template <class F>
+  static float number(const float* first_plane, F part) {
+    float x = 0;
+    for (std::int64_t plane = kPlanes - 1; plane > 0; --plane) x += at(first_plane + plane * kPlane, part);
+    const float h = at(first_plane, part);
+    return std::isfinite(h) ? x + h : h;
+  }
+  template <class F>
+  static float at(const float* pair, F part) {
+    return std::bit_cast<float>(part(std::bit_cast<std::uint32_t>(*pair)));
+  }
+};
+
+/// The sums of a tile's products, of the numbers themselves and not of their planes, in rows of `width`.
+inline void multiply_plainly(const TileArgs<float>& args, std::int64_t width, float* sums) {
+  for (std::int64_t i = 0; i < args.rows; ++i) {
+    for (std::int64_t j = 0; j < args.cols; ++j) {
+      float sum = 0;
+      for (std::int64_t k = 0; k < args.depth; k += 2) {
+        const std::int64_t unit = k / kUnit * kUnitSize, p = k % kUnit / 2;
+        const Pair a(args.a + unit + i * kTileRows + p);
+        const Pair b(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
+        sum += a.even * b.even + a.odd * b.odd;
+      }
+      sums[i * width + j] = sum;
+    }
+  }
+}
+
+inline bool any_wild(const TileArgs<float>& args) {
+  std::uint32_t marks = 0;
+  for (std::int64_t unit = 0; unit < args.depth / kUnit * kUnitSize; unit += kUnitSize)
+    marks |= std::bit_cast<std::uint32_t>(args.a[unit + kMark]) |
+             std::bit_cast<std::uint32_t>(args.b[unit + kMark]);
+  return marks != 0;
+}
+
+}  // namespace tsr::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tsr::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+using Floats = hn::CappedTag<float, 16>;
+using Words = hn::RebindToUnsigned<Floats>;
+using Vector = hn::Vec<Floats>;
+
+/// The largest magnitude of a unit's numbers, as bits.
+class Magnitude {
+ public:
+  HWY_INLINE Magnitude()
+      : most_(hn::Zero(Words())) {}  // a default member initialiser is not compiled for the target
+  HWY_INLINE void take(hn::Vec<Words> x) { most_ = hn::Max(most_, hn::And(x, hn::Set(Words(), 0x7FFFFFFF))); }
+  HWY_INLINE void mark(float* unit) const {
+    const auto most = hn::GetLane(hn::MaxOfLanes(Words(), most_));
+    unit[kMark] = std::bit_cast<float>(static_cast<std::uint32_t>(most >= kWild));
+  }
+
+ private:
+  hn::Vec<Words> most_;
+};
+
+/// Writes the planes of pairs (even, odd) to `to` and kPlane elements on each. h is x cut off, m rounds what
+/// that leaves; of what is infinite or no number, h alone means something.
+HWY_INLINE void store_pairs(Vector even, Vector odd, Magnitude& magnitude, float* to) {
+  const Floats d;
+  const Words words;
+  const auto upper = hn::Set(words, 0xFFFF0000), half = hn::Set(words, 0x8000);
+  const auto write = [&](int plane, hn::Vec<Words> a, hn::Vec<Words> b) HWY_ATTR {
+    hn::StoreU(hn::BitCast(d, hn::Or(hn::ShiftRight<16>(a), b)), d, to + plane * kPlane);
+  };
+  magnitude.take(hn::BitCast(words, even));
+  magnitude.take(hn::BitCast(words, odd));
+  const auto even_h = hn::And(hn::BitCast(words, even), upper),
+             odd_h = hn::And(hn::BitCast(words, odd), upper);
+  write(0, even_h, odd_h);
+  const Vector even_rest = hn::Sub(even, hn::BitCast(d, even_h)),
+               odd_rest = hn::Sub(odd, hn::BitCast(d, odd_h));
+  const auto even_m = hn::And(hn::Add(hn::BitCast(words, even_rest), half), upper);
+  const auto odd_m = hn::And(hn::Add(hn::BitCast(words, odd_rest), half), upper);
+  write(1, even_m, odd_m);
+  write(2, hn::BitCast(words, hn::Sub(even_rest, hn::BitCast(d, even_m))),
+        hn::BitCast(words, hn::Sub(odd_rest, hn::BitCast(d, odd_m))));
+}
+
+/// A unit of one row of A: depths [0, 32) of it are in `from`.
+HWY_INLINE void form_row(const float* from, Magnitude& magnitude, float* to) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  for (std::int64_t p = 0; p < kUnit / 2; p += kLanes) {
+    const auto first = hn::LoadU(d, from + 2 * p), second = hn::LoadU(d, from + 2 * p + kLanes);
+#if HWY_TARGET == HWY_SCALAR
+    store_pairs(first, second, magnitude, to + p);
+#else
+    store_pairs(hn::ConcatEven(d, second, first), hn::ConcatOdd(d, second, first), magnitude, to + p);
+#endif
+  }
+}
+
+/// to[i·32 + k] = a's element (i, begin + k) for all rows and `count` depths; zeros are there already.
+HWY_INLINE void copy_unit(const TileRows<float>& a, std::int64_t begin, std::int64_t count, float* to) {
+  const float* from = a.data + begin * a.depth_step;
+  std::int64_t whole_rows = 0, whole_depths = 0;
+#if HWY_TARGET != HWY_SCALAR
+  if (a.row_step == 1) {
+    whole_rows = a.rows / 4 * 4, whole_depths = count / 4 * 4;
+    for (std::int64_t k = 0; k < whole_depths; k += 4)
+      for (std::int64_t i = 0; i < whole_rows; i += 4)
+        transpose_square(from + k * a.depth_step + i, a.depth_step, to + i * kUnit + k, kUnit);
+  }
+#endif
+  for (std::int64_t i = 0; i < a.rows; ++i)
+    for (std::int64_t k = i < whole_rows ? whole_depths : 0; k < count; ++k)
+      to[i * kUnit + k] = from[i * a.row_step + k * a.depth_step];
+}
+
+void form_rows(const TileRows<float>& a, float* to) {
+  HWY_ALIGN float copy[2 * kTileRows * kUnit];
+  const std::int64_t end = a.lead + a.depth;
+  for (std::int64_t unit = 0; unit < end; unit += kUnit, to += kUnitSize) {
+    const std::int64_t begin = std::max(unit, a.lead), count = std::min(unit + kUnit, end) - begin;
+    const bool in_place = a.rows == 2 * kTileRows && count == kUnit && a.depth_step == 1;
+    if (!in_place) {
+      std::fill_n(copy, 2 * kTileRows * kUnit, 0.F);
+      copy_unit(a, begin - a.lead, count, copy + begin - unit);
+    }
+    const float* from = in_place ? a.data + begin - a.lead : copy;
+    const std::int64_t step = in_place ? a.row_step : kUnit;
+    Magnitude magnitude;
+    for (std::int64_t i = 0; i < 2 * kTileRows; ++i) form_row(from + i * step, magnitude, to + i * kTileRows);
+    magnitude.mark(to);
+  }
+}
+
+void form_panel(const float* from, std::int64_t depth, std::int64_t width, float* to) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  for (std::int64_t unit = 0; unit < depth; unit += kUnit, to += kUnitSize) {
+    Magnitude magnitude;
+    for (std::int64_t p = 0; p < kUnit / 2; ++p) {
+      const std::int64_t k = unit + 2 * p;
+      for (std::int64_t j = 0; j < width; j += kLanes) {
+        const auto even = k < depth ? hn::LoadU(d, from + k * width + j) : hn::Zero(d);
+        const auto odd = k + 1 < depth ? hn::LoadU(d, from + (k + 1) * width + j) : hn::Zero(d);
+        store_pairs(even, odd, magnitude, to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
+      }
+    }
+    magnitude.mark(to);
+  }
+}
+
+/// C's tile of kRows × kCols tiles of the machine's.
+template <class Tiles, int kRows, int kCols>
+class Product {
+ public:
+  Product(float* c, std::int64_t stride) : c_(c), stride_(stride) {}
+
+  /// Begins with zeros, or with what C holds.
+  void start(bool accumulate) {
+    for_tiles([&](auto t, float* place) {
+      if (accumulate) {
+        tiles_.template load<t>(place, 4 * stride_);
+      } else {
+        tiles_.template zero<t>();
+      }
+    });
+  }
+  void add(const float* a, const float* b, std::int64_t depth) {
+    for (std::int64_t k = 0; k < depth; k += kUnit, a += kUnitSize, b += kUnitSize) {
+      constexpr int h = 0, m = 1, l = 2;  // the least products first
+      load_a(a, l), load_b(b, h), multiply();
+      load_a(a, m), multiply();
+      load_b(b, m), multiply();
+      load_a(a, h), multiply();
+      load_b(b, l), multiply();
+      load_b(b, h), multiply();
+    }
+  }
+  void finish() {
+    for_tiles([&](auto t, float* place) { tiles_.template store<t>(place, 4 * stride_); });
+  }
+
+ private:
+  /// Calls f(t, where tile t of the sums belongs).
+  template <class F>
+  HWY_INLINE void for_tiles(F&& f) {
+    f(std::integral_constant<int, 0>(), c_);
+    if constexpr (kCols == 2) f(std::integral_constant<int, 1>(), c_ + kTileRows);
+    if constexpr (kRows == 2) f(std::integral_constant<int, 2>(), c_ + kTileRows * stride_);
+    if constexpr (kRows == 2 && kCols == 2)
+      f(std::integral_constant<int, 3>(), c_ + kTileRows * stride_ + kTileRows);
+  }
+  HWY_INLINE void load_a(const float* unit, int plane) {
+    tiles_.template load<4>(unit + plane * kPlane, kTileBytes);
+    if constexpr (kRows == 2) tiles_.template load<5>(unit + plane * kPlane + kTile, kTileBytes);
+  }
+  HWY_INLINE void load_b(const float* unit, int plane) {
+    tiles_.template load<6>(unit + plane * kPlane, kTileBytes);
+    if constexpr (kCols == 2) tiles_.template load<7>(unit + plane * kPlane + kTile, kTileBytes);
+  }
+  HWY_INLINE void multiply() {
+    tiles_.template multiply<0, 4, 6>();
+    if constexpr (kCols == 2) tiles_.template multiply<1, 4, 7>();
+    if constexpr (kRows == 2) tiles_.template multiply<2, 5, 6>();
+    if constexpr (kRows == 2 && kCols == 2) tiles_.template multiply<3, 5, 7>();
+  }
+
+  Tiles tiles_;
+  float* c_;
+  std::int64_t stride_;
+};
+
+/// The rows of C become the sums, rows of kCols · 16, or are added to.
+template <int kCols>
+HWY_INLINE void store_sums(const TileArgs<float>& args, const float* sums) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  for (std::int64_t i = 0; i < args.rows; ++i, sums += kCols * kTileRows) {
+    float* row = args.c + args.c_rows[i];
+    for (std::int64_t j = 0; j < args.cols; j += kLanes) {
+      auto value = hn::Load(d, sums + j);
+      if (j + kLanes <= args.cols) {
+        if (args.accumulate) value = hn::Add(value, hn::LoadU(d, row + j));
+        hn::StoreU(value, d, row + j);
+      } else {
+        const auto mask = hn::FirstN(d, static_cast<std::size_t>(args.cols - j));
+        if (args.accumulate) value = hn::Add(value, hn::MaskedLoad(mask, d, row + j));
+        hn::BlendedStore(value, mask, d, row + j);
+      }
+    }
+  }
+}
+
+template <class Tiles, int kRows, int kCols>
+void tile(const TileArgs<float>& args) {
+  HWY_ALIGN float sums[kRows * kCols * kTile];
+  if (HWY_UNLIKELY(any_wild(args))) {
+    multiply_plainly(args, kCols * kTileRows, sums);
+    return store_sums<kCols>(args, sums);
+  }
+  if (args.rows == kRows * kTileRows && args.cols == kCols * kTileRows && args.c_step != 0) {
+    Product<Tiles, kRows, kCols> product(args.c + args.c_rows[0], args.c_step);
+    product.start(args.accumulate);
+    product.add(args.a, args.b, args.depth);
+    return product.finish();
+  }
+  Product<Tiles, kRows, kCols> product(sums, kCols * kTileRows);
+  product.start(false);
+  product.add(args.a, args.b, args.depth);
+  product.finish();
+  store_sums<kCols>(args, sums);
+}
+
+template <class Tiles>
+TileKernels<float> kernels() {
+  static const TileForm<float> form{kUnit, kUnitSize, form_rows, form_panel};
+  TileKernels<float> result{.rows_max = 2 * kTileRows,
+                            .lanes = kTileRows,
+                            .table = {},
+                            .tiles = 4,
+                            .depth_max = 128,
+                            .form = &form};
+  for (int rows = 1; rows <= result.rows_max; ++rows) {
+    const bool one = rows <= kTileRows;
+    result.table[0][rows - 1] = one ? tile<Tiles, 1, 1> : tile<Tiles, 2, 1>;
+    result.table[1][rows - 1] = one ? tile<Tiles, 1, 2> : tile<Tiles, 2, 2>;
+  }
+  return result;
+}
+
+TileKernels<float> kernels_amx() { return kernels<AmxTiles>(); }
+TileKernels<float> kernels_emulated() { return kernels<EmulatedTiles>(); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace tsr::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tsr::cpu {
+
+HWY_EXPORT(kernels_amx);
+HWY_EXPORT(kernels_emulated);
+
+const TileKernels<float>* bf16x3_kernels() {
+  if (!has_amx()) return nullptr;
+  static const TileKernels<float> kernels = HWY_DYNAMIC_DISPATCH(kernels_amx)();
+  return &kernels;
+}
+
+const TileKernels<float>& emulated_bf16x3_kernels() {
+  static const TileKernels<float> kernels = HWY_DYNAMIC_DISPATCH(kernels_emulated)();
+  return kernels;
+}
+
+}  // namespace tsr::cpu
+#endif
