@@ -142,11 +142,11 @@ struct AttentionOperands {
   std::int64_t n() const { return q.size[2]; }
   std::int64_t m() const { return k.size[2]; }
   std::int64_t d() const { return q.size[3]; }
-  /// What the products of a head run on: those of n rows and m columns, d deep, and those that turn them
-  /// over.
+  /// What the products of a head run on. Blocks of short sequences end in parts of tiles, and there are few
+  /// products for each number: below 256 it isn't worth while to form them.
   template <class T>
   const TileKernels<T>& kernels() const {
-    return tile_kernels<T>(n(), m(), d());
+    return std::min(n(), m()) < 256 ? tile_kernels<T>() : tile_kernels<T>(n(), m(), d());
   }
   /// The matrix of head `index` of all.
   template <class T>
