@@ -98,7 +98,7 @@ class Panels {
                                  .cols = std::min(width_, cols - p * width_),
                                  .width = width,
                                  .buffer = packed_ ? packed_ : panel});
-      if (packed_) kernels_.form->panel(packed_, depth, width, panel);
+      if (packed_) kernels_.form->panel(packed_, depth, std::min(width_, cols - p * width_), width, panel);
     }
   }
   void pack(const DenseRows<const T>& x, std::int64_t depth, std::int64_t cols) {

@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE "tensor/cpu/bf16x3.cpp"
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "hwy/foreach_target.h"
@@ -19,50 +19,12 @@ namespace tsr::cpu {
 
 // A unit is 32 depths of two tiles of 16 rows of A, or of 16 columns of B: three planes (h, m, l) of two
 // tiles each. A tile has pairs of depths beside each other: row i of A is 16 pairs, and so is row p of B, one
-// of each column.
-// A line behind them tells whether a number is wild.
+// of each column. A line behind the planes tells whether a number is wild.
 inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
 inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
 
 // From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs.
 inline constexpr std::uint32_t kWild = 0x5C800000;
-
-/// The numbers of a pair.
-struct Pair {
-  float even, odd;
-  explicit Pair(const float* first_plane)
-      : even(number(first_plane, [](std::uint32_t pair) { return pair << 16; })),
-        odd(number(first_plane, [](std::uint32_t pair) { return pair & 0xFFFF0000; })) {}
-
- private:
-  template <class F>
-  static float number(const float* first_plane, F part) {
-    float x = 0;
-    for (std::int64_t plane = kPlanes - 1; plane > 0; --plane) x += at(first_plane + plane * kPlane, part);
-    const float h = at(first_plane, part);
-    return std::isfinite(h) ? x + h : h;
-  }
-  template <class F>
-  static float at(const float* pair, F part) {
-    return std::bit_cast<float>(part(std::bit_cast<std::uint32_t>(*pair)));
-  }
-};
-
-/// The sums of a tile's products, of the numbers themselves and not of their planes, in rows of `width`.
-inline void multiply_plainly(const TileArgs<float>& args, std::int64_t width, float* sums) {
-  for (std::int64_t i = 0; i < args.rows; ++i) {
-    for (std::int64_t j = 0; j < args.cols; ++j) {
-      float sum = 0;
-      for (std::int64_t k = 0; k < args.depth; k += 2) {
-        const std::int64_t unit = k / kUnit * kUnitSize, p = k % kUnit / 2;
-        const Pair a(args.a + unit + i * kTileRows + p);
-        const Pair b(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
-        sum += a.even * b.even + a.odd * b.odd;
-      }
-      sums[i * width + j] = sum;
-    }
-  }
-}
 
 inline bool any_wild(const TileArgs<float>& args) {
   std::uint32_t marks = 0;
@@ -171,20 +133,75 @@ void form_rows(const TileRows<float>& a, float* to) {
   }
 }
 
-void form_panel(const float* from, std::int64_t depth, std::int64_t width, float* to) {
+void form_panel(const float* from, std::int64_t depth, std::int64_t cols, std::int64_t width, float* to) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  const auto load = [&](std::int64_t k,
+                        std::int64_t j) HWY_ATTR {  // the packer left the columns behind `cols` alone
+    const auto seen = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(cols - j, 0, kLanes)));
+    return k < depth ? hn::IfThenElseZero(seen, hn::LoadU(d, from + k * width + j)) : hn::Zero(d);
+  };
   for (std::int64_t unit = 0; unit < depth; unit += kUnit, to += kUnitSize) {
     Magnitude magnitude;
     for (std::int64_t p = 0; p < kUnit / 2; ++p) {
       const std::int64_t k = unit + 2 * p;
-      for (std::int64_t j = 0; j < width; j += kLanes) {
-        const auto even = k < depth ? hn::LoadU(d, from + k * width + j) : hn::Zero(d);
-        const auto odd = k + 1 < depth ? hn::LoadU(d, from + (k + 1) * width + j) : hn::Zero(d);
-        store_pairs(even, odd, magnitude, to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
-      }
+      for (std::int64_t j = 0; j < width; j += kLanes)
+        store_pairs(load(k, j), load(k + 1, j), magnitude,
+                    to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
     }
     magnitude.mark(to);
+  }
+}
+
+/// What store_pairs was given.
+HWY_INLINE void load_pairs(const float* from, Vector& even, Vector& odd) {
+  const Floats d;
+  const Words words;
+  const auto number = [&](auto part) HWY_ATTR {
+    const auto plane = [&](int index) HWY_ATTR {
+      return hn::BitCast(d, part(hn::BitCast(words, hn::LoadU(d, from + index * kPlane))));
+    };
+    const Vector h = plane(0), rest = hn::Add(plane(1), plane(2));
+    const auto finite = hn::Lt(hn::Abs(h), hn::Set(d, std::numeric_limits<float>::infinity()));
+    return hn::Add(h, hn::IfThenElseZero(finite, rest));
+  };
+  even = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::ShiftLeft<16>(pair); });
+  odd = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::And(pair, hn::Set(Words(), 0xFFFF0000)); });
+}
+
+/// The sums of a tile's products, of the numbers themselves and not of their planes, in rows of `width`.
+/// Within a unit the even depths come first.
+HWY_NOINLINE void multiply_plainly(const TileArgs<float>& args, std::int64_t width, float* sums) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  constexpr std::int64_t kPairs = kUnit / 2;
+  HWY_ALIGN float a[2 * kTileRows * kUnit];
+  HWY_ALIGN float b[kUnit * 2 * kTileRows];
+  std::fill_n(sums, args.rows * width, 0.F);
+  for (std::int64_t unit = 0; unit < args.depth / kUnit * kUnitSize; unit += kUnitSize) {
+    Vector even, odd;
+    for (std::int64_t i = 0; i < args.rows; ++i) {
+      for (std::int64_t p = 0; p < kPairs; p += kLanes) {
+        load_pairs(args.a + unit + i * kPairs + p, even, odd);
+        hn::StoreU(even, d, a + i * kUnit + p);
+        hn::StoreU(odd, d, a + i * kUnit + kPairs + p);
+      }
+    }
+    for (std::int64_t p = 0; p < kPairs; ++p) {
+      for (std::int64_t j = 0; j < width; j += kLanes) {
+        load_pairs(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows, even, odd);
+        hn::StoreU(even, d, b + p * width + j);
+        hn::StoreU(odd, d, b + (kPairs + p) * width + j);
+      }
+    }
+    for (std::int64_t i = 0; i < args.rows; ++i) {
+      for (std::int64_t j = 0; j < width; j += kLanes) {
+        auto sum = hn::LoadU(d, sums + i * width + j);
+        for (std::int64_t k = 0; k < kUnit; ++k)
+          sum = hn::MulAdd(hn::Set(d, a[i * kUnit + k]), hn::LoadU(d, b + k * width + j), sum);
+        hn::StoreU(sum, d, sums + i * width + j);
+      }
+    }
   }
 }
 

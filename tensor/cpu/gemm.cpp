@@ -31,7 +31,7 @@ class PanelPacker {
     const bool present =
         problem_.b.pack(problem_.b.state, {batch, depths.begin, depths.size(), cols.begin, cols.size(), width,
                                            form_ ? packed_.data() : buffer});
-    if (present && form_) form_->panel(packed_.data(), depths.size(), width, buffer);
+    if (present && form_) form_->panel(packed_.data(), depths.size(), cols.size(), width, buffer);
     return present;
   }
 
