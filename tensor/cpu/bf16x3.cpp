@@ -294,17 +294,13 @@ void tile(const TileArgs<float>& args) {
     multiply_plainly(args, kCols * kTileRows, sums);
     return store_sums<kCols>(args, sums);
   }
-  if (args.rows == kRows * kTileRows && args.cols == kCols * kTileRows && args.c_step != 0) {
-    Product<Tiles, kRows, kCols> product(args.c + args.c_rows[0], args.c_step);
-    product.start(args.accumulate);
-    product.add(args.a, args.b, args.depth);
-    return product.finish();
-  }
-  Product<Tiles, kRows, kCols> product(sums, kCols * kTileRows);
-  product.start(false);
+  const bool straight = args.rows == kRows * kTileRows && args.cols == kCols * kTileRows && args.c_step != 0;
+  Product<Tiles, kRows, kCols> product(straight ? args.c + args.c_rows[0] : sums,
+                                       straight ? args.c_step : kCols * kTileRows);
+  product.start(straight && args.accumulate);
   product.add(args.a, args.b, args.depth);
   product.finish();
-  store_sums<kCols>(args, sums);
+  if (!straight) store_sums<kCols>(args, sums);
 }
 
 template <class Tiles>

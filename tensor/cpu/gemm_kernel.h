@@ -53,7 +53,7 @@ struct TileKernels {
   int rows_max;
   int lanes;                             ///< elements in a vector
   TileKernel<T> table[2][kMaxTileRows];  ///< [vectors − 1][rows − 1]
-  int tiles = kRowTiles;                 ///< of a block of A, at most
+  int tiles = kRowTiles;  ///< of a block of A, at most: it shares the second-level cache with the task's B
   /// Depth of a block whose panel of B stays in the first-level cache.
   std::int64_t depth_max = 256;
   const TileForm<T>* form = nullptr;  ///< null: they read what the packers leave

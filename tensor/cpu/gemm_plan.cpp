@@ -9,8 +9,7 @@ namespace {
 
 using std::int64_t;
 
-// A panel of B stays in the first-level cache, a block of A (a few tiles) and the task's slice of B in
-// the second. Enough tasks that a few threads finish together, whatever their number.
+// Enough tasks that a few threads finish together, whatever their number.
 constexpr int64_t kTasks = 24;
 // Elements of B beyond which packing all of it before the product would leave the last-level cache.
 constexpr int64_t kSharedLimit = int64_t{4} << 20;
