@@ -222,10 +222,15 @@ class Product {
     });
   }
   void add(const float* a, const float* b, std::int64_t depth) {
-    for (std::int64_t k = 0; k < depth; k += kUnit, a += kUnitSize, b += kUnitSize) {
+    constexpr std::int64_t kBreak = 4;
+    alignas(kTileBytes) float unread[kTileBytes / sizeof(float)];
+    for (std::int64_t unit = 0; unit < depth / kUnit; ++unit, a += kUnitSize, b += kUnitSize) {
       constexpr int h = 0, m = 1, l = 2;  // the least products first
       load_a(a, l), load_b(b, h), multiply();
       load_a(a, m), multiply();
+      // The first tile that is stored after more than five units takes Sapphire Rapids 300 ns, the time of
+      // two units. Stores on the way avoid it.
+      if (unit % kBreak == kBreak / 2) tiles_.template store<6>(unread, 0);
       load_b(b, m), multiply();
       load_a(a, h), multiply();
       load_b(b, l), multiply();
@@ -309,8 +314,8 @@ TileKernels<float> kernels() {
   TileKernels<float> result{.rows_max = 2 * kTileRows,
                             .lanes = kTileRows,
                             .table = {},
-                            .tiles = 4,
-                            .depth_max = 128,
+                            .tiles = 2,
+                            .depth_max = 768,
                             .form = &form};
   for (int rows = 1; rows <= result.rows_max; ++rows) {
     const bool one = rows <= kTileRows;

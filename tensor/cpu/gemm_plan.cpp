@@ -14,37 +14,57 @@ constexpr int64_t kTasks = 24;
 // Elements of B beyond which packing all of it before the product would leave the last-level cache.
 constexpr int64_t kSharedLimit = int64_t{4} << 20;
 
-// Panels of a task at most.
-constexpr int64_t kMostPanels = 18;
+// Bytes of a task's panels that were formed: they share the second-level cache with its C.
+constexpr int64_t kFormedB = int64_t{1} << 20;
 
-bool should_share_b(const Plan& plan, bool same_b, int64_t m, int64_t n, int64_t k) {
+/// Depth of a block at most. Formed panels all fit the cache where they can: forming a block of A anew for
+/// each part of them costs as much as adding to C more often.
+template <class T>
+int64_t depth_limit(const TileKernels<T>& kernels, int64_t panels) {
+  if (!kernels.form) return kernels.depth_max;
+  const int64_t bytes = kernels.form->size * static_cast<int64_t>(sizeof(T)) / kernels.form->depths;
+  return std::clamp<int64_t>(kFormedB / (panels * bytes), 256, kernels.depth_max);
+}
+
+/// Panels of a task at most.
+template <class T>
+int64_t most_panels(const TileKernels<T>& kernels, const Plan& plan) {
+  constexpr int64_t kPanels = 18;
+  if (!kernels.form) return kPanels;
+  return std::max<int64_t>(1, kFormedB / (plan.panel_size * static_cast<int64_t>(sizeof(T))));
+}
+
+/// `forms`: B takes half as much again when it is packed, and is better read by those who need it.
+bool should_share_b(const Plan& plan, bool forms, bool same_b, int64_t m, int64_t n, int64_t k) {
   const int64_t matrices = same_b ? 1 : plan.batch;
   const bool many_small = matrices > 8;
-  const bool deep = k > 16 * std::max<int64_t>(m, 256);
+  const bool deep = k > (forms ? 3 : 16) * std::max<int64_t>(m, 256);
   return !many_small && !deep && matrices * n * k <= kSharedLimit;
 }
 
-void plan_shared(Plan& plan) {
+void plan_shared(Plan& plan, int64_t most_panels) {
   plan.rows_per_task = 1;
   const int64_t row_tasks = plan.batch * plan.rows.count();
   const int64_t wanted =
-      std::max(ceil_div(plan.panels, kMostPanels), std::min(ceil_div(kTasks, row_tasks), plan.panels / 4));
+      std::max(ceil_div(plan.panels, most_panels), std::min(ceil_div(kTasks, row_tasks), plan.panels / 4));
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
 }
 
-void plan_private(Plan& plan) {
+void plan_private(Plan& plan, int64_t most_panels, int64_t least_depth) {
   constexpr int64_t kRowBlocks = 10;  // rows for which one packing of B serves
   constexpr int64_t kSlice = int64_t{3}
                              << 15;  // elements of a task's C that share the second-level cache with B
   plan.rows_per_task = ceil_div(plan.rows.count(), ceil_div(plan.rows.count(), kRowBlocks));
   const int64_t others = plan.batch * plan.row_tasks();
   const int64_t rows = plan.rows_per_task * plan.rows.largest();
-  const int64_t fitting = std::clamp<int64_t>(kSlice / rows / (2 * plan.lanes), 6, kMostPanels);
-  const int64_t wanted = std::max(ceil_div(plan.panels, kMostPanels),
+  const int64_t fitting =
+      std::clamp<int64_t>(kSlice / rows / (2 * plan.lanes), std::min<int64_t>(6, most_panels), most_panels);
+  const int64_t wanted = std::max(ceil_div(plan.panels, most_panels),
                                   std::min(ceil_div(kTasks, others), ceil_div(plan.panels, fitting)));
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
   const int64_t tasks = others * plan.panel_tasks();
-  const int64_t splits = std::min(ceil_div(kTasks, tasks), plan.depths.count() / 4);
+  const int64_t splits =
+      std::min(ceil_div(kTasks, tasks), plan.depths.count() * plan.depths.largest() / least_depth);
   plan.splits = std::max<int64_t>(splits, 1);
 }
 
@@ -85,19 +105,25 @@ template <class T>
 Plan make_plan(const Gemm<T>& problem) {
   const TileKernels<T>& kernels = kernels_of(problem);
   Plan plan;
-  plan.rows = Blocking(problem.m, problem.row_group, kernels.tiles * kernels.rows_max);
-  plan.depths =
-      Blocking(problem.k, problem.depth_group, kernels.depth_max, kernels.form ? kernels.form->depths : 1);
   plan.cols = problem.n;
   plan.lanes = kernels.lanes;
   plan.panels = ceil_div(problem.n, 2 * plan.lanes);
+  plan.rows = Blocking(problem.m, problem.row_group, kernels.tiles * kernels.rows_max);
+  const int64_t limit = depth_limit(kernels, plan.panels);
+  plan.depths = Blocking(problem.k, problem.depth_group, limit, kernels.form ? kernels.form->depths : 1);
   plan.batch = problem.batch;
   plan.panel_size = kernels.panel_size(plan.depths.largest());
-  plan.share_b = should_share_b(plan, problem.b.same_for_all_batches, problem.m, problem.n, problem.k);
+  plan.share_b =
+      should_share_b(plan, kernels.form, problem.b.same_for_all_batches, problem.m, problem.n, problem.k);
   if (plan.share_b) {
-    plan_shared(plan);
+    plan_shared(plan, most_panels(kernels, plan));
   } else {
-    plan_private(plan);
+    plan_private(plan, most_panels(kernels, plan), kernels.form ? 768 : 1024);
+    if (kernels.form && plan.splits > 1 && problem.depth_group == 0) {
+      const int64_t part = ceil_div(problem.k, plan.splits);
+      plan.depths = Blocking(problem.k, 0, ceil_div(part, ceil_div(part, limit)), kernels.form->depths);
+      plan.panel_size = kernels.panel_size(plan.depths.largest());
+    }
   }
   // An odd number of cache lines between rows, so that the rows of a tile fall into different sets.
   constexpr int64_t kLine = 64 / sizeof(T);
