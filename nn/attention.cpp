@@ -24,21 +24,19 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options)
       qkv({.in = options.dim, .out = 3 * options.dim, .bias = options.qkv_bias}),
       proj({.in = options.dim, .out = options.dim}) {}
 
-Tensors MultiHeadAttention::project(const Tensor& x) const {
+Tensor MultiHeadAttention::project(const Tensor& x) const {
   TSR_CHECK(x.rank() == 3 && x.size(2) == options.dim, "MultiHeadAttention: x ", describe(x),
             " is not [N, n, ", options.dim, "]");
-  const Tensor heads = reshape(qkv(x), {x.size(0), x.size(1), 3, options.heads, options.dim / options.heads});
-  return unbind(permute(heads, {2, 0, 3, 1, 4}));
+  return reshape(qkv(x), {x.size(0), x.size(1), 3, options.heads, options.dim / options.heads});
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x) const {
-  const Tensors heads = project(x);
-  const Tensor y = attention(heads[0], heads[1], heads[2]);
+  const Tensor y = attention_qkv(project(x));
   return proj(reshape(permute(y, {0, 2, 1, 3}), x.shape()));
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& x) const {
-  const Tensors heads = project(x);
+  const Tensors heads = unbind(permute(project(x), {2, 0, 3, 1, 4}));
   return attention_weights(heads[0], heads[1]);
 }
 

@@ -28,8 +28,8 @@ struct MultiHeadAttention : Module {
   std::string label() const override;
 
  private:
-  /// q, k and v, each [N, heads, n, dim/heads].
-  Tensors project(const Tensor& x) const;
+  /// q, k and v: [N, n, 3, heads, dim/heads].
+  Tensor project(const Tensor& x) const;
 };
 
 }  // namespace tsr

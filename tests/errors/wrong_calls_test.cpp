@@ -191,6 +191,7 @@ const WrongCall kCalls[] = {
     WRONG("MultiHeadAttention: dim = 192, heads = 5; both must be positive, and heads must divide dim", ViT({.heads = 5})),
     WRONG("MultiHeadAttention: x float32[2, 5] is not [N, n, 8]", MultiHeadAttention({.dim = 8, .heads = 2})(zeros({2, 5}))),
     WRONG("attention: q float32[1, 2, 5, 4], k float32[1, 3, 5, 4]; need [N, heads, n, head_dim] and [N, heads, m, head_dim]", attention(zeros({1, 2, 5, 4}), zeros({1, 3, 5, 4}), zeros({1, 3, 5, 4}))),
+    WRONG("attention_qkv: qkv float32[1, 5, 2, 2, 4]; need [N, n, 3, heads, head_dim]", attention_qkv(zeros({1, 5, 2, 2, 4}))),
     WRONG("attention: k float32[1, 2, 5, 4] and v float32[1, 2, 6, 4] differ in shape", attention(zeros({1, 2, 5, 4}), zeros({1, 2, 5, 4}), zeros({1, 2, 6, 4}))),
     WRONG("PatchEmbed: images float32[1, 32, 30, 3] are not whole patches of 4x4 pixels; crop or resize them", PatchEmbed({.dim = 8, .patch = 4})(zeros({1, 32, 30, 3}))),
     WRONG("PatchEmbed: images float32[1, 32, 32, 1] are not [N, H, W, 3]", PatchEmbed({.dim = 8, .patch = 4})(zeros({1, 32, 32, 1}))),

@@ -154,6 +154,31 @@ std::vector<Variant> biased() {
   return variants;
 }
 
+/// [N, n, 3, heads, head_dim] as attention's q, k and v, and what follows it.
+Tensors unpacked(const Tensors& in) {
+  Tensors result = unbind(permute(in[0], {2, 0, 3, 1, 4}));
+  for (Tensor& x : result) x = contiguous(x);
+  result.insert(result.end(), in.begin() + 1, in.end());
+  return result;
+}
+
+bool packed_case(const AttentionSetting& setting, std::vector<Variant> variants) {
+  return add_case({.name = "attention_qkv",
+                   .kernels = {"attention_fwd", "attention_bwd"},
+                   .call =
+                       [=](const Tensors& in) {
+                         Generator generator(kSeed, kDraw);
+                         return attention_qkv(in[0], {.causal = setting.causal,
+                                                      .bias = setting.biased ? in[1] : Tensor(),
+                                                      .key_mask = setting.masked ? in.back() : Tensor(),
+                                                      .dropout = setting.dropout,
+                                                      .generator = &generator});
+                       },
+                   .reference = [=](const Tensors& in) { return by_loops(unpacked(in), setting); },
+                   .variants = std::move(variants),
+                   .differentiable = Differentiable::once});
+}
+
 /// Scores that are the bias alone (the scale is 0), as large as they come: naively, too, a float32 score of
 /// 1e4 that is a sum has lost the digits that count.
 std::vector<Variant> large_scores() {
@@ -175,7 +200,14 @@ const bool attention_cases[] = {
     attention_case({.dropout = 0.3},
                    {sized_variant({2, 3, 7, 6, 4}, true), sized_variant({1, 2, 70, 9, 8}, true),
                     sized_variant({1, 1, 65, 67, 20}, false)}),
-    attention_case({.causal = true, .biased = true, .masked = true}, shapes(both))};
+    attention_case({.causal = true, .biased = true, .masked = true}, shapes(both)),
+    packed_case({}, {{{{{1, 1, 3, 1, 1}}}, true},
+                     {{{{2, 7, 3, 3, 4}}}, true},
+                     {{{{2, 5, 3, 2, 8}, Values::normal, 0, true}}, true},
+                     {{{{2, 0, 3, 2, 4}}}, true},
+                     {{{{1, 197, 3, 1, 64}}}, false}}),
+    packed_case({.causal = true, .biased = true, .masked = true, .dropout = 0.3},
+                {{{{{2, 6, 3, 2, 4}}, {{2, 6, 6}}, {{2, 6}, Values::mask}}, true}})};
 
 double largest(const Tensor& x) { return x.numel() > 0 ? max(abs(x)).item() : 0; }
 
