@@ -90,15 +90,16 @@ class Panels {
     const OperandB<T> packer = strided_b(matrix);
     for (std::int64_t p = 0; p * width_ < cols; ++p) {
       T* panel = data_ + p * size_;
-      const std::int64_t width = vectors(p) * kernels_.lanes;
-      packer.pack(packer.state, {.batch = 0,
-                                 .depth_begin = 0,
-                                 .depth = depth,
-                                 .col = p * width_,
-                                 .cols = std::min(width_, cols - p * width_),
-                                 .width = width,
-                                 .buffer = packed_ ? packed_ : panel});
-      if (packed_) kernels_.form->panel(packed_, depth, std::min(width_, cols - p * width_), width, panel);
+      const std::int64_t width = vectors(p) * kernels_.lanes, count = std::min(width_, cols - p * width_);
+      const Panel<T> packed = packer.pack(packer.state, {.batch = 0,
+                                                         .depth_begin = 0,
+                                                         .depth = depth,
+                                                         .col = p * width_,
+                                                         .cols = count,
+                                                         .width = width,
+                                                         .buffer = packed_ ? packed_ : panel,
+                                                         .read_once = packed_ != nullptr});
+      if (packed_) kernels_.form->panel(packed.data, packed.depth_step, depth, count, width, panel);
     }
   }
   void pack(const DenseRows<const T>& x, std::int64_t depth, std::int64_t cols) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "tensor/cpu/amx.h"
 #include "tensor/cpu/bf16x3.h"
@@ -105,9 +106,14 @@ HWY_INLINE void copy_unit(const TileRows<float>& a, std::int64_t begin, std::int
 #if HWY_TARGET != HWY_SCALAR
   if (a.row_step == 1) {
     whole_rows = a.rows / 4 * 4, whole_depths = count / 4 * 4;
-    for (std::int64_t k = 0; k < whole_depths; k += 4)
+    for (std::int64_t k = 0; k < whole_depths; k += 4) {
+      for (std::int64_t next = k + kUnit; next < k + kUnit + 4; ++next) {
+        hwy::Prefetch(from + next * a.depth_step);
+        hwy::Prefetch(from + next * a.depth_step + a.rows - 1);
+      }
       for (std::int64_t i = 0; i < whole_rows; i += 4)
         transpose_square(from + k * a.depth_step + i, a.depth_step, to + i * kUnit + k, kUnit);
+    }
   }
 #endif
   for (std::int64_t i = 0; i < a.rows; ++i)
@@ -128,23 +134,30 @@ void form_rows(const TileRows<float>& a, float* to) {
     const float* from = in_place ? a.data + begin - a.lead : copy;
     const std::int64_t step = in_place ? a.row_step : kUnit;
     Magnitude magnitude;
-    for (std::int64_t i = 0; i < 2 * kTileRows; ++i) form_row(from + i * step, magnitude, to + i * kTileRows);
+    for (std::int64_t i = 0; i < 2 * kTileRows; ++i) {
+      form_row(from + i * step, magnitude, to + i * kTileRows);
+    }
     magnitude.mark(to);
   }
 }
 
-void form_panel(const float* from, std::int64_t depth, std::int64_t cols, std::int64_t width, float* to) {
+void form_panel(const float* from, std::int64_t depth_step, std::int64_t depth, std::int64_t cols,
+                std::int64_t width, float* to) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   const auto load = [&](std::int64_t k,
                         std::int64_t j) HWY_ATTR {  // the packer left the columns behind `cols` alone
     const auto seen = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(cols - j, 0, kLanes)));
-    return k < depth ? hn::IfThenElseZero(seen, hn::LoadU(d, from + k * width + j)) : hn::Zero(d);
+    return k < depth ? hn::IfThenElseZero(seen, hn::LoadU(d, from + k * depth_step + j)) : hn::Zero(d);
   };
   for (std::int64_t unit = 0; unit < depth; unit += kUnit, to += kUnitSize) {
     Magnitude magnitude;
     for (std::int64_t p = 0; p < kUnit / 2; ++p) {
       const std::int64_t k = unit + 2 * p;
+      for (std::int64_t next = k + kUnit; next < k + kUnit + 2; ++next) {
+        hwy::Prefetch(from + next * depth_step);
+        hwy::Prefetch(from + next * depth_step + width - 1);
+      }
       for (std::int64_t j = 0; j < width; j += kLanes)
         store_pairs(load(k, j), load(k + 1, j), magnitude,
                     to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);

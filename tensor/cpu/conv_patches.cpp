@@ -21,9 +21,9 @@ namespace tsr::cpu {
 template <class T>
 struct PatchPackers {
   Block2d<T> (*patches_a)(const void*, const BlockRequest<T>&);
-  bool (*patches_b)(const void*, const PanelRequest<T>&);
+  Panel<T> (*patches_b)(const void*, const PanelRequest<T>&);
   Block2d<T> (*pixel_columns_a)(const void*, const BlockRequest<T>&);
-  bool (*tap_weights_b)(const void*, const PanelRequest<T>&);
+  Panel<T> (*tap_weights_b)(const void*, const PanelRequest<T>&);
 };
 
 }  // namespace tsr::cpu
@@ -189,11 +189,11 @@ Block2d<T> pack_patches_a(const void* state, const BlockRequest<T>& r) {
 }
 
 template <class S, class T>
-bool pack_patches_b(const void* state, const PanelRequest<T>& r) {
+Panel<T> pack_patches_b(const void* state, const PanelRequest<T>& r) {
   const auto& patches = *static_cast<const Patches<S>*>(state);
-  if (margin(patches, r.depth_begin, r.depth, r.col, r.cols).front == r.cols) return false;
+  if (margin(patches, r.depth_begin, r.depth, r.col, r.cols).front == r.cols) return {};
   pack_patches(patches, r.depth_begin, r.depth, r.col, r.cols, r.buffer, r.width);
-  return true;
+  return {r.buffer, r.width};
 }
 
 template <class S, class T>
@@ -211,7 +211,7 @@ Block2d<T> pack_pixel_columns_a(const void* state, const BlockRequest<T>& r) {
 }
 
 template <class S, class T>
-bool pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
+Panel<T> pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
   const auto& w = *static_cast<const TapWeights<S>*>(state);
   const auto cols = static_cast<int64_t>(w.tap_col.size());
   for (int64_t k = 0; k < request.depth; ++k) {
@@ -220,7 +220,7 @@ bool pack_tap_weights_b(const void* state, const PanelRequest<T>& request) {
     copy_run(w.weight + ((output * w.kernel_h + row) * w.kernel_w + col) * w.channels + request.col,
              request.cols, request.buffer + k * request.width);
   }
-  return true;
+  return {request.buffer, request.width};
 }
 
 template <class S>

@@ -28,11 +28,12 @@ class PanelPacker {
   bool pack(int64_t batch, int64_t depth_block, int64_t panel, T* buffer) const {
     const Range depths = plan_.depths.at(depth_block), cols = plan_.panel(panel);
     const int64_t width = plan_.vectors(cols) * plan_.lanes;
-    const bool present =
+    const Panel<T> packed =
         problem_.b.pack(problem_.b.state, {batch, depths.begin, depths.size(), cols.begin, cols.size(), width,
-                                           form_ ? packed_.data() : buffer});
-    if (present && form_) form_->panel(packed_.data(), depths.size(), cols.size(), width, buffer);
-    return present;
+                                           form_ ? packed_.data() : buffer, form_ != nullptr});
+    if (packed.data != nullptr && form_)
+      form_->panel(packed.data, packed.depth_step, depths.size(), cols.size(), width, buffer);
+    return packed.data != nullptr;
   }
 
  private:

@@ -53,6 +53,14 @@ template <class T>
 struct PanelRequest {
   std::int64_t batch, depth_begin, depth, col, cols, width;
   T* buffer;
+  bool read_once;  ///< as a BlockRequest's, where `width` columns are there to be read
+};
+
+/// What a packer of B answers: element (k, j) is data[k·depth_step + j], in the buffer or in the operand.
+template <class T>
+struct Panel {
+  const T* data = nullptr;  ///< null: the panel is zero
+  std::int64_t depth_step = 0;
 };
 
 template <class T>
@@ -63,8 +71,7 @@ struct OperandA {
 
 template <class T>
 struct OperandB {
-  /// Returns false, leaving the buffer alone, when the panel is zero.
-  bool (*pack)(const void* state, const PanelRequest<T>&);
+  Panel<T> (*pack)(const void* state, const PanelRequest<T>&);
   const void* state;
   bool same_for_all_batches = false;
 };

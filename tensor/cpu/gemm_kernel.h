@@ -40,8 +40,9 @@ struct TileForm {
   std::int64_t depths;  ///< of a unit
   std::int64_t size;    ///< elements that a unit takes, of a tile's rows of A as of a panel of B
   void (*rows)(const TileRows<T>&, T* to);
-  /// From the first `cols` columns of a packed panel that is `width` wide.
-  void (*panel)(const T* from, std::int64_t depth, std::int64_t cols, std::int64_t width, T* to);
+  /// From a panel that is `width` wide, and of which the first `cols` columns count.
+  void (*panel)(const T* from, std::int64_t depth_step, std::int64_t depth, std::int64_t cols,
+                std::int64_t width, T* to);
 
   std::int64_t units(std::int64_t depth) const { return (depth + depths - 1) / depths; }
   std::int64_t room(std::int64_t depth) const { return units(depth) * size; }

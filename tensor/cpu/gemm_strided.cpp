@@ -22,7 +22,7 @@ namespace tsr::cpu {
 template <class T>
 struct StridedPackers {
   Block2d<T> (*a)(const void*, const BlockRequest<T>&);
-  bool (*b)(const void*, const PanelRequest<T>&);
+  Panel<T> (*b)(const void*, const PanelRequest<T>&);
 };
 
 }  // namespace tsr::cpu
@@ -84,18 +84,22 @@ void pack_dense_columns(const T* from, std::int64_t stride, const PanelRequest<T
 #endif
 
 template <class S, class T>
-bool pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
+Panel<T> pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
   const S* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
+  const Panel<T> packed{r.buffer, r.width};
   if (x.col_stride == 1) {
+    if constexpr (std::is_same_v<S, T>) {
+      if (r.read_once && r.cols == r.width) return {from, x.row_stride};
+    }
     for (std::int64_t k = 0; k < r.depth; ++k)
       copy_run(from + k * x.row_stride, r.cols, r.buffer + k * r.width);
-    return true;
+    return packed;
   }
 #if HWY_TARGET != HWY_SCALAR
   if constexpr (std::is_same_v<S, T>) {
     if (x.row_stride == 1) {
       pack_dense_columns(from, x.col_stride, r);
-      return true;
+      return packed;
     }
   }
 #endif
@@ -110,7 +114,7 @@ bool pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
         r.buffer[k * r.width + j] = static_cast<T>(column[k * x.row_stride]);
     }
   }
-  return true;
+  return packed;
 }
 
 template <class S>

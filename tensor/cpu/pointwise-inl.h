@@ -35,8 +35,8 @@ HWY_INLINE void pad(const T* rest, std::int64_t count, T* vector) {
   std::fill(vector + count, vector + kMostLanes<T>, T(1));
 }
 
-/// Asks for what lies 2 KB behind p. Functions take so many instructions that few loads are under way at once,
-/// and where each waits for the memory, that is most of their time.
+/// Asks for what lies 2 KB behind p. Functions take so many instructions that few loads are under way at
+/// once, and where each waits for the memory, that is most of their time.
 template <class T>
 HWY_INLINE void fetch_ahead(const T* p) {
   hwy::Prefetch(p + 2048 / sizeof(T));

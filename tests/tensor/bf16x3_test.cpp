@@ -74,7 +74,7 @@ Floats product(const TileProblem& p, const TileKernels<float>& kernels) {
   const int64_t row_step = p.by_columns ? 1 : p.depth, depth_step = p.by_columns ? p.rows : 1;
   kernels.form->rows(
       {p.a.data() + p.lead * depth_step, row_step, depth_step, p.rows, p.lead, p.depth - p.lead}, a.data);
-  kernels.form->panel(panel.data, p.depth, p.cols, width, b.data);
+  kernels.form->panel(panel.data, width, p.depth, p.cols, width, b.data);
   Floats c(static_cast<std::size_t>(p.rows * 40), 1);
   std::array<int64_t, kMaxTileRows> places{};
   for (int64_t i = 0; i < p.rows; ++i) places[static_cast<std::size_t>(i)] = p.row_of(i);
