@@ -102,23 +102,16 @@ HWY_INLINE void form_row(const float* from, Magnitude& magnitude, float* to) {
 /// to[i·32 + k] = a's element (i, begin + k) for all rows and `count` depths; zeros are there already.
 HWY_INLINE void copy_unit(const TileRows<float>& a, std::int64_t begin, std::int64_t count, float* to) {
   const float* from = a.data + begin * a.depth_step;
-  std::int64_t whole_rows = 0, whole_depths = 0;
-#if HWY_TARGET != HWY_SCALAR
-  if (a.row_step == 1) {
-    whole_rows = a.rows / 4 * 4, whole_depths = count / 4 * 4;
-    for (std::int64_t k = 0; k < whole_depths; k += 4) {
-      for (std::int64_t next = k + kUnit; next < k + kUnit + 4; ++next) {
-        hwy::Prefetch(from + next * a.depth_step);
-        hwy::Prefetch(from + next * a.depth_step + a.rows - 1);
-      }
-      for (std::int64_t i = 0; i < whole_rows; i += 4)
-        transpose_square(from + k * a.depth_step + i, a.depth_step, to + i * kUnit + k, kUnit);
-    }
+  if (a.row_step != 1) {
+    for (std::int64_t i = 0; i < a.rows; ++i, from += a.row_step)
+      for (std::int64_t k = 0; k < count; ++k) to[i * kUnit + k] = from[k * a.depth_step];
+    return;
   }
-#endif
-  for (std::int64_t i = 0; i < a.rows; ++i)
-    for (std::int64_t k = i < whole_rows ? whole_depths : 0; k < count; ++k)
-      to[i * kUnit + k] = from[i * a.row_step + k * a.depth_step];
+  for (std::int64_t k = count; k < 2 * count; ++k) {  // the unit that comes next
+    hwy::Prefetch(from + k * a.depth_step);
+    hwy::Prefetch(from + k * a.depth_step + a.rows - 1);
+  }
+  transpose(from, a.depth_step, count, a.rows, to, kUnit);
 }
 
 void form_rows(const TileRows<float>& a, float* to) {
@@ -128,15 +121,13 @@ void form_rows(const TileRows<float>& a, float* to) {
     const std::int64_t begin = std::max(unit, a.lead), count = std::min(unit + kUnit, end) - begin;
     const bool in_place = a.rows == 2 * kTileRows && count == kUnit && a.depth_step == 1;
     if (!in_place) {
-      std::fill_n(copy, 2 * kTileRows * kUnit, 0.F);
+      if (a.rows < 2 * kTileRows || count < kUnit) std::fill_n(copy, 2 * kTileRows * kUnit, 0.F);
       copy_unit(a, begin - a.lead, count, copy + begin - unit);
     }
     const float* from = in_place ? a.data + begin - a.lead : copy;
     const std::int64_t step = in_place ? a.row_step : kUnit;
     Magnitude magnitude;
-    for (std::int64_t i = 0; i < 2 * kTileRows; ++i) {
-      form_row(from + i * step, magnitude, to + i * kTileRows);
-    }
+    for (std::int64_t i = 0; i < 2 * kTileRows; ++i) form_row(from + i * step, magnitude, to + i * kTileRows);
     magnitude.mark(to);
   }
 }

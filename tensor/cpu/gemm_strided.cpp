@@ -68,21 +68,6 @@ Block2d<T> pack_a(const StridedMatrix<S>& x, const BlockRequest<T>& request) {
   return x.row_stride == 1 && x.col_stride != 1 ? pack_columns(x, request) : pack_rows(x, request);
 }
 
-#if HWY_TARGET != HWY_SCALAR
-/// The panel of a matrix whose columns are dense, square by square as far as they go.
-template <class T>
-void pack_dense_columns(const T* from, std::int64_t stride, const PanelRequest<T>& r) {
-  constexpr std::int64_t kSide = 16 / sizeof(T);
-  const std::int64_t cols = r.cols / kSide * kSide, depth = r.depth / kSide * kSide;
-  for (std::int64_t k = 0; k < depth; k += kSide)
-    for (std::int64_t j = 0; j < cols; j += kSide)
-      transpose_square(from + j * stride + k, stride, r.buffer + k * r.width + j, r.width);
-  for (std::int64_t j = 0; j < r.cols; ++j)
-    for (std::int64_t k = j < cols ? depth : 0; k < r.depth; ++k)
-      r.buffer[k * r.width + j] = from[j * stride + k];
-}
-#endif
-
 template <class S, class T>
 Panel<T> pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
   const S* from = x.data + r.batch * x.batch_stride + r.depth_begin * x.row_stride + r.col * x.col_stride;
@@ -95,14 +80,12 @@ Panel<T> pack_b(const StridedMatrix<S>& x, const PanelRequest<T>& r) {
       copy_run(from + k * x.row_stride, r.cols, r.buffer + k * r.width);
     return packed;
   }
-#if HWY_TARGET != HWY_SCALAR
   if constexpr (std::is_same_v<S, T>) {
     if (x.row_stride == 1) {
-      pack_dense_columns(from, x.col_stride, r);
+      transpose(from, x.col_stride, r.cols, r.depth, r.buffer, r.width);
       return packed;
     }
   }
-#endif
   // A few depths of all columns at a time: the lines being read and written both stay in the first-level
   // cache.
   constexpr std::int64_t kStep = 16;
