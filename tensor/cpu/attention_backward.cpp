@@ -28,9 +28,16 @@ struct BackwardPlan {
 
   explicit BackwardPlan(const AttentionOperands& x)
       : kernels(x.kernels<T>()),
-        rows(kernels.rows_max * (static_cast<int64_t>(512 / sizeof(T)) / kernels.rows_max)),
-        keys(static_cast<int64_t>(512 / sizeof(T))),
+        rows(kernels.rows_max * (side(kernels) / kernels.rows_max)),
+        keys(side(kernels)),
         splits(x.m(), ceil_div(kWantedTasks, x.heads()), 2 * keys) {}
+
+ private:
+  /// Of a block of scores: formed operands serve a larger one, whose rows needn't stay in the first-level
+  /// cache.
+  static int64_t side(const TileKernels<T>& kernels) {
+    return (kernels.form ? 1024 : 512) / static_cast<int64_t>(sizeof(T));
+  }
 };
 
 /// The gradients of one part of the keys of a head.

@@ -24,9 +24,10 @@ struct ForwardPlan {
 
   explicit ForwardPlan(const AttentionOperands& x)
       : kernels(x.kernels<T>()),
-        rows(kernels.rows_max * (64 / kernels.rows_max)),
-        keys(std::clamp<int64_t>((64 << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
-                                 64, 256)),
+        rows(kernels.rows_max * ((kernels.form ? 96 : 64) / kernels.rows_max)),
+        keys(std::clamp<int64_t>(
+            ((kernels.form ? 128 : 64) << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
+            64, kernels.form ? 512 : 256)),
         queries(x.n(), ceil_div(x.n(), 16 * rows), rows),
         splits(x.m(), ceil_div(kWantedTasks, x.heads() * queries.count()), keys) {}
 };
