@@ -388,8 +388,8 @@ struct AttentionResult {
 /// linear in n and m; a bias that wants a gradient costs one of [N, heads, n, m]. Differentiable once.
 /// (Vaswani et al. 2017, equation 1; Dao et al., "FlashAttention", 2022.)
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
-/// Attention of tokens to each other, with q, k and v in one tensor [N, n, 3, heads, head_dim], as one product
-/// makes them: the same result, [N, heads, n, head_dim], and one gradient.
+/// Attention of tokens to each other, with q, k and v in one tensor [N, n, 3, heads, head_dim], as one linear
+/// layer makes them: y [N, heads, n, head_dim] and the gradient are the same, the latter in one piece.
 Tensor attention_qkv(const Tensor& qkv, const AttentionOptions& options = {});
 /// attention(), with what merges attention to several sets of keys: log Σ exp of the scores, float32 for low
 /// precision, -inf for a query that sees no key.

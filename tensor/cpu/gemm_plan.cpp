@@ -50,7 +50,7 @@ void plan_shared(Plan& plan, int64_t most_panels) {
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
 }
 
-void plan_private(Plan& plan, int64_t most_panels, int64_t least_depth) {
+void plan_private(Plan& plan, int64_t most_panels, int64_t most_splits) {
   constexpr int64_t kRowBlocks = 10;  // rows for which one packing of B serves
   constexpr int64_t kSlice = int64_t{3}
                              << 15;  // elements of a task's C that share the second-level cache with B
@@ -63,9 +63,22 @@ void plan_private(Plan& plan, int64_t most_panels, int64_t least_depth) {
                                   std::min(ceil_div(kTasks, others), ceil_div(plan.panels, fitting)));
   plan.panels_per_task = ceil_div(plan.panels, std::max<int64_t>(wanted, 1));
   const int64_t tasks = others * plan.panel_tasks();
-  const int64_t splits =
-      std::min(ceil_div(kTasks, tasks), plan.depths.count() * plan.depths.largest() / least_depth);
-  plan.splits = std::max<int64_t>(splits, 1);
+  plan.splits = std::max<int64_t>(std::min(ceil_div(kTasks, tasks), most_splits), 1);
+}
+
+/// Splits at most: each has several blocks of depth, or one as deep as they come.
+template <class T>
+int64_t most_splits(const TileKernels<T>& kernels, const Plan& plan) {
+  if (!kernels.form) return plan.depths.count() / 4;
+  return plan.depths.count() * plan.depths.largest() / kernels.depth_max;
+}
+
+/// Blocks of depth of which every split has as many: there are few of formed ones.
+template <class T>
+void even_splits(const TileKernels<T>& kernels, int64_t depth, int64_t limit, Plan& plan) {
+  const int64_t part = ceil_div(depth, plan.splits);
+  plan.depths = Blocking(depth, 0, ceil_div(part, ceil_div(part, limit)), kernels.form->depths);
+  plan.panel_size = kernels.panel_size(plan.depths.largest());
 }
 
 }  // namespace
@@ -113,17 +126,14 @@ Plan make_plan(const Gemm<T>& problem) {
   plan.depths = Blocking(problem.k, problem.depth_group, limit, kernels.form ? kernels.form->depths : 1);
   plan.batch = problem.batch;
   plan.panel_size = kernels.panel_size(plan.depths.largest());
-  plan.share_b =
-      should_share_b(plan, kernels.form, problem.b.same_for_all_batches, problem.m, problem.n, problem.k);
+  plan.share_b = should_share_b(plan, kernels.form != nullptr, problem.b.same_for_all_batches, problem.m,
+                                problem.n, problem.k);
   if (plan.share_b) {
     plan_shared(plan, most_panels(kernels, plan));
   } else {
-    plan_private(plan, most_panels(kernels, plan), kernels.form ? 768 : 1024);
-    if (kernels.form && plan.splits > 1 && problem.depth_group == 0) {
-      const int64_t part = ceil_div(problem.k, plan.splits);
-      plan.depths = Blocking(problem.k, 0, ceil_div(part, ceil_div(part, limit)), kernels.form->depths);
-      plan.panel_size = kernels.panel_size(plan.depths.largest());
-    }
+    plan_private(plan, most_panels(kernels, plan), most_splits(kernels, plan));
+    if (kernels.form && plan.splits > 1 && problem.depth_group == 0)
+      even_splits(kernels, problem.k, limit, plan);
   }
   // An odd number of cache lines between rows, so that the rows of a tile fall into different sets.
   constexpr int64_t kLine = 64 / sizeof(T);
