@@ -2,6 +2,7 @@
 // count.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tensor/cpu/gemm.h"
@@ -67,7 +68,7 @@ Plan make_plan(const Gemm<T>& problem);
 template <class T>
 const TileKernels<T>& kernels_of(const Gemm<T>& problem) {
   return tile_kernels<T>(problem.row_group > 0 ? problem.row_group : problem.m, problem.n,
-                         problem.depth_group > 0 ? problem.depth_group : problem.k);
+                         problem.depth_group > 0 ? std::min(problem.depth_group, problem.k) : problem.k);
 }
 
 }  // namespace tsr::cpu

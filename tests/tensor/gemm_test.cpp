@@ -138,6 +138,17 @@ TEST_CASE("gemm packs B task by task when all of it would leave the cache") {
   check_product<float>({1, 30, 2100, 2050});
 }
 
+TEST_CASE_TEMPLATE("a product without depth is zero, in groups too", T, float, double) {
+  const Problem<T> problem({.batch = 1, .m = 64, .n = 64, .k = 0});
+  for (const int64_t group : {0, 64}) {
+    std::vector<T> c(64 * 64, 1);
+    Gemm<T> product = problem.gemm_into(c);
+    product.depth_group = group;
+    gemm(product);
+    CHECK(std::ranges::count(c, T(0)) == 64 * 64);
+  }
+}
+
 TEST_CASE_TEMPLATE("gemm writes nothing beside C", T, float, double) {
   const Problem<T> problem({.batch = 1, .m = 17, .n = 19, .k = 23});
   std::vector<T> wide(17 * 40, T{7});
