@@ -15,59 +15,62 @@ namespace tsr::cpu {
 namespace HWY_NAMESPACE {
 
 #if HWY_TARGET != HWY_SCALAR
+/// Turns over a square of four in each block of 16 bytes: rows a to e become columns.
+template <class D, class V>
+HWY_INLINE void turn_blocks(D d, V& a, V& b, V& c, V& e) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::RepartitionToWide<D> pairs;
+  const auto ab = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
+             ce = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
+             ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
+             ce_high = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+  a = hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce));
+  b = hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce));
+  c = hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ce_high));
+  e = hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ce_high));
+}
+
 /// to[k·width + j] = from[j·stride + k] for a square of as many as 16 bytes hold.
 template <class T>
 HWY_INLINE void transpose_square(const T* from, std::int64_t stride, T* to, std::int64_t width) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::FixedTag<T, 16 / sizeof(T)> d;
+  auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride);
   if constexpr (sizeof(T) == 8) {
-    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride);
     hn::StoreU(hn::InterleaveLower(d, a, b), d, to);
     hn::StoreU(hn::InterleaveUpper(d, a, b), d, to + width);
   } else {
-    const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + stride), c = hn::LoadU(d, from + 2 * stride),
-               e = hn::LoadU(d, from + 3 * stride);
-    const auto ab = hn::InterleaveLower(d, a, b), ce = hn::InterleaveLower(d, c, e),
-               ab_high = hn::InterleaveUpper(d, a, b), ce_high = hn::InterleaveUpper(d, c, e);
-    hn::StoreU(hn::ConcatLowerLower(d, ce, ab), d, to);
-    hn::StoreU(hn::ConcatUpperUpper(d, ce, ab), d, to + width);
-    hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, to + 2 * width);
-    hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, to + 3 * width);
+    auto c = hn::LoadU(d, from + 2 * stride), e = hn::LoadU(d, from + 3 * stride);
+    turn_blocks(d, a, b, c, e);
+    hn::StoreU(a, d, to);
+    hn::StoreU(b, d, to + width);
+    hn::StoreU(c, d, to + 2 * width);
+    hn::StoreU(e, d, to + 3 * width);
   }
 }
 
-/// The same for a square of 16 elements, each row a vector: squares of four as above, four at a time, and
-/// then of their rows, which are blocks of 16 bytes.
+/// The same for a square of 16 elements, each row a vector: squares of four, four at a time, and then of
+/// their rows, which are blocks of 16 bytes.
 HWY_INLINE void transpose_square_of_16(const float* from, std::int64_t stride, float* to,
                                        std::int64_t width) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::CappedTag<float, 16> d;
-  const hn::RepartitionToWide<decltype(d)> pairs;
-  using V = hn::Vec<decltype(d)>;
-  const auto lower = [&](V a, V b) HWY_ATTR {
-    return hn::BitCast(d, hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
-  };
-  const auto upper = [&](V a, V b) HWY_ATTR {
-    return hn::BitCast(d, hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
-  };
-  V part[4][4];  // [g][q]: block b is column 4b + q of rows 4g to 4g + 3
+  hn::Vec<decltype(d)> part[4][4];  // [g][q]: block b is column 4b + q of rows 4g to 4g + 3
 #pragma GCC unroll 4
   for (int g = 0; g < 4; ++g) {
+    auto& [a, b, c, e] = part[g];
     const float* row = from + 4 * g * stride;
-    const V a = hn::LoadU(d, row), b = hn::LoadU(d, row + stride), c = hn::LoadU(d, row + 2 * stride),
-            e = hn::LoadU(d, row + 3 * stride);
-    const V ab = hn::InterleaveLower(d, a, b), ce = hn::InterleaveLower(d, c, e),
-            ab_high = hn::InterleaveUpper(d, a, b), ce_high = hn::InterleaveUpper(d, c, e);
-    part[g][0] = lower(ab, ce), part[g][1] = upper(ab, ce);
-    part[g][2] = lower(ab_high, ce_high), part[g][3] = upper(ab_high, ce_high);
+    a = hn::LoadU(d, row), b = hn::LoadU(d, row + stride);
+    c = hn::LoadU(d, row + 2 * stride), e = hn::LoadU(d, row + 3 * stride);
+    turn_blocks(d, a, b, c, e);
   }
 #pragma GCC unroll 4
   for (int q = 0; q < 4; ++q) {
-    const V a = part[0][q], b = part[1][q], c = part[2][q], e = part[3][q];
-    const V even_ab = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
-            odd_ab = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
-            even_ce = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c),
-            odd_ce = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
+    const auto a = part[0][q], b = part[1][q], c = part[2][q], e = part[3][q];
+    const auto even_ab = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+               odd_ab = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
+               even_ce = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c),
+               odd_ce = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
     float* column = to + q * width;
     hn::StoreU(hn::ConcatLowerLower(d, even_ce, even_ab), d, column);
     hn::StoreU(hn::ConcatLowerLower(d, odd_ce, odd_ab), d, column + 4 * width);

@@ -20,15 +20,22 @@ struct AttentionSetting {
   std::optional<double> scale = {};
   double dropout = 0;
 
+  /// `in` ends with the bias and the mask.
+  AttentionOptions options(const Tensors& in, Generator& generator) const {
+    return {.scale = scale,
+            .causal = causal,
+            .bias = biased ? in[in.size() - 1 - (masked ? 1 : 0)] : Tensor(),
+            .key_mask = masked ? in.back() : Tensor(),
+            .dropout = dropout,
+            .generator = &generator};
+  }
   Tensor call(const Tensors& in) const {
     Generator generator(kSeed, kDraw);
-    return attention(in[0], in[1], in[2],
-                     {.scale = scale,
-                      .causal = causal,
-                      .bias = biased ? in[3] : Tensor(),
-                      .key_mask = masked ? in.back() : Tensor(),
-                      .dropout = dropout,
-                      .generator = &generator});
+    return attention(in[0], in[1], in[2], options(in, generator));
+  }
+  Tensor call_packed(const Tensors& in) const {
+    Generator generator(kSeed, kDraw);
+    return attention_qkv(in[0], options(in, generator));
   }
   /// What the weight that is the i-th of [N, heads, n, m] is multiplied by.
   double keep(std::int64_t i) const {
@@ -165,15 +172,7 @@ Tensors unpacked(const Tensors& in) {
 bool packed_case(const AttentionSetting& setting, std::vector<Variant> variants) {
   return add_case({.name = "attention_qkv",
                    .kernels = {"attention_fwd", "attention_bwd"},
-                   .call =
-                       [=](const Tensors& in) {
-                         Generator generator(kSeed, kDraw);
-                         return attention_qkv(in[0], {.causal = setting.causal,
-                                                      .bias = setting.biased ? in[1] : Tensor(),
-                                                      .key_mask = setting.masked ? in.back() : Tensor(),
-                                                      .dropout = setting.dropout,
-                                                      .generator = &generator});
-                       },
+                   .call = [=](const Tensors& in) { return setting.call_packed(in); },
                    .reference = [=](const Tensors& in) { return by_loops(unpacked(in), setting); },
                    .variants = std::move(variants),
                    .differentiable = Differentiable::once});
