@@ -12,20 +12,13 @@
 #include "tensor/cpu/amx.h"
 #include "tensor/cpu/bf16x3.h"
 #include "tensor/cpu/highway.h"
+// both keep a guard per target and so follow highway.h
+#include "tensor/cpu/bf16x3-inl.h"
 #include "tensor/cpu/transpose-inl.h"
 
 #ifndef TESSERA_TENSOR_CPU_BF16X3_ONCE_
 #define TESSERA_TENSOR_CPU_BF16X3_ONCE_
 namespace tsr::cpu {
-
-// A unit is 32 depths of two tiles of 16 rows of A, or of 16 columns of B: three planes (h, m, l) of two
-// tiles each. A tile has pairs of depths beside each other: row i of A is 16 pairs, and so is row p of B, one
-// of each column. A line behind the planes tells whether a number is wild.
-inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
-inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
-
-// From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs.
-inline constexpr std::uint32_t kWild = 0x5C800000;
 
 inline bool any_wild(const TileArgs<float>& args) {
   std::uint32_t marks = 0;
@@ -43,60 +36,13 @@ namespace tsr::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::CappedTag<float, 16>;
-using Words = hn::RebindToUnsigned<Floats>;
-using Vector = hn::Vec<Floats>;
-
-/// The largest magnitude of a unit's numbers, as bits.
-class Magnitude {
- public:
-  HWY_INLINE Magnitude()
-      : most_(hn::Zero(Words())) {}  // a default member initialiser is not compiled for the target
-  HWY_INLINE void take(hn::Vec<Words> x) { most_ = hn::Max(most_, hn::And(x, hn::Set(Words(), 0x7FFFFFFF))); }
-  HWY_INLINE void mark(float* unit) const {
-    const auto most = hn::GetLane(hn::MaxOfLanes(Words(), most_));
-    unit[kMark] = std::bit_cast<float>(static_cast<std::uint32_t>(most >= kWild));
-  }
-
- private:
-  hn::Vec<Words> most_;
-};
-
-/// Writes the planes of pairs (even, odd) to `to` and kPlane elements on each. h is x cut off, m rounds what
-/// that leaves; of what is infinite or no number, h alone means something.
-HWY_INLINE void store_pairs(Vector even, Vector odd, Magnitude& magnitude, float* to) {
-  const Floats d;
-  const Words words;
-  const auto upper = hn::Set(words, 0xFFFF0000), half = hn::Set(words, 0x8000);
-  const auto write = [&](int plane, hn::Vec<Words> a, hn::Vec<Words> b) HWY_ATTR {
-    hn::StoreU(hn::BitCast(d, hn::Or(hn::ShiftRight<16>(a), b)), d, to + plane * kPlane);
-  };
-  magnitude.take(hn::BitCast(words, even));
-  magnitude.take(hn::BitCast(words, odd));
-  const auto even_h = hn::And(hn::BitCast(words, even), upper),
-             odd_h = hn::And(hn::BitCast(words, odd), upper);
-  write(0, even_h, odd_h);
-  const Vector even_rest = hn::Sub(even, hn::BitCast(d, even_h)),
-               odd_rest = hn::Sub(odd, hn::BitCast(d, odd_h));
-  const auto even_m = hn::And(hn::Add(hn::BitCast(words, even_rest), half), upper);
-  const auto odd_m = hn::And(hn::Add(hn::BitCast(words, odd_rest), half), upper);
-  write(1, even_m, odd_m);
-  write(2, hn::BitCast(words, hn::Sub(even_rest, hn::BitCast(d, even_m))),
-        hn::BitCast(words, hn::Sub(odd_rest, hn::BitCast(d, odd_m))));
-}
 
 /// A unit of one row of A: depths [0, 32) of it are in `from`.
 HWY_INLINE void form_row(const float* from, Magnitude& magnitude, float* to) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  for (std::int64_t p = 0; p < kUnit / 2; p += kLanes) {
-    const auto first = hn::LoadU(d, from + 2 * p), second = hn::LoadU(d, from + 2 * p + kLanes);
-#if HWY_TARGET == HWY_SCALAR
-    store_pairs(first, second, magnitude, to + p);
-#else
-    store_pairs(hn::ConcatEven(d, second, first), hn::ConcatOdd(d, second, first), magnitude, to + p);
-#endif
-  }
+  for (std::int64_t p = 0; p < kPairs; p += kLanes)
+    store_pairs(hn::LoadU(d, from + p), hn::LoadU(d, from + kPairs + p), magnitude, to + p);
 }
 
 /// to[i·32 + k] = a's element (i, begin + k) for all rows and `count` depths; zeros are there already.
@@ -143,14 +89,14 @@ void form_panel(const float* from, std::int64_t depth_step, std::int64_t depth, 
   };
   for (std::int64_t unit = 0; unit < depth; unit += kUnit, to += kUnitSize) {
     Magnitude magnitude;
-    for (std::int64_t p = 0; p < kUnit / 2; ++p) {
-      const std::int64_t k = unit + 2 * p;
-      for (std::int64_t next = k + kUnit; next < k + kUnit + 2; ++next) {
+    for (std::int64_t p = 0; p < kPairs; ++p) {
+      const std::int64_t k = unit + p;
+      for (const std::int64_t next : {k + kUnit, k + kUnit + kPairs}) {
         hwy::Prefetch(from + next * depth_step);
         hwy::Prefetch(from + next * depth_step + width - 1);
       }
       for (std::int64_t j = 0; j < width; j += kLanes)
-        store_pairs(load(k, j), load(k + 1, j), magnitude,
+        store_pairs(load(k, j), load(k + kPairs, j), magnitude,
                     to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
     }
     magnitude.mark(to);
@@ -158,7 +104,7 @@ void form_panel(const float* from, std::int64_t depth_step, std::int64_t depth, 
 }
 
 /// What store_pairs was given.
-HWY_INLINE void load_pairs(const float* from, Vector& even, Vector& odd) {
+HWY_INLINE void load_pairs(const float* from, Vector& low, Vector& high) {
   const Floats d;
   const Words words;
   const auto number = [&](auto part) HWY_ATTR {
@@ -169,33 +115,31 @@ HWY_INLINE void load_pairs(const float* from, Vector& even, Vector& odd) {
     const auto finite = hn::Lt(hn::Abs(h), hn::Set(d, std::numeric_limits<float>::infinity()));
     return hn::Add(h, hn::IfThenElseZero(finite, rest));
   };
-  even = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::ShiftLeft<16>(pair); });
-  odd = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::And(pair, hn::Set(Words(), 0xFFFF0000)); });
+  low = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::ShiftLeft<16>(pair); });
+  high = number([](hn::Vec<Words> pair) HWY_ATTR { return hn::And(pair, hn::Set(Words(), 0xFFFF0000)); });
 }
 
 /// The sums of a tile's products, of the numbers themselves and not of their planes, in rows of `width`.
-/// Within a unit the even depths come first.
 HWY_NOINLINE void multiply_plainly(const TileArgs<float>& args, std::int64_t width, float* sums) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  constexpr std::int64_t kPairs = kUnit / 2;
   HWY_ALIGN float a[2 * kTileRows * kUnit];
   HWY_ALIGN float b[kUnit * 2 * kTileRows];
   std::fill_n(sums, args.rows * width, 0.F);
   for (std::int64_t unit = 0; unit < args.depth / kUnit * kUnitSize; unit += kUnitSize) {
-    Vector even, odd;
+    Vector low, high;
     for (std::int64_t i = 0; i < args.rows; ++i) {
       for (std::int64_t p = 0; p < kPairs; p += kLanes) {
-        load_pairs(args.a + unit + i * kPairs + p, even, odd);
-        hn::StoreU(even, d, a + i * kUnit + p);
-        hn::StoreU(odd, d, a + i * kUnit + kPairs + p);
+        load_pairs(args.a + unit + i * kPairs + p, low, high);
+        hn::StoreU(low, d, a + i * kUnit + p);
+        hn::StoreU(high, d, a + i * kUnit + kPairs + p);
       }
     }
     for (std::int64_t p = 0; p < kPairs; ++p) {
       for (std::int64_t j = 0; j < width; j += kLanes) {
-        load_pairs(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows, even, odd);
-        hn::StoreU(even, d, b + p * width + j);
-        hn::StoreU(odd, d, b + (kPairs + p) * width + j);
+        load_pairs(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows, low, high);
+        hn::StoreU(low, d, b + p * width + j);
+        hn::StoreU(high, d, b + (kPairs + p) * width + j);
       }
     }
     for (std::int64_t i = 0; i < args.rows; ++i) {

@@ -1,0 +1,98 @@
+// Numbers split into three bfloat16, and how the parts lie for a machine's tiles; compiled for each
+// instruction set.
+#ifndef TESSERA_TENSOR_CPU_BF16X3_UNIT_
+#define TESSERA_TENSOR_CPU_BF16X3_UNIT_
+#include <cstdint>
+
+namespace tsr::cpu {
+
+// A unit is 32 depths of two tiles of 16 rows of A, or of 16 columns of B: three planes (h, m, l) of two
+// tiles each. A tile has pairs of depths, p and p + 16, beside each other: row i of A is 16 pairs, and so is
+// row p of B, one of each column. A line behind the planes tells whether a number is wild.
+inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
+inline constexpr std::int64_t kPairs = kUnit / 2;
+inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
+
+// From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs.
+inline constexpr std::uint32_t kWild = 0x5C800000;
+
+}  // namespace tsr::cpu
+#endif
+
+#if defined(TESSERA_TENSOR_CPU_BF16X3_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_TENSOR_CPU_BF16X3_INL_H_
+#undef TESSERA_TENSOR_CPU_BF16X3_INL_H_
+#else
+#define TESSERA_TENSOR_CPU_BF16X3_INL_H_
+#endif
+
+#include <bit>
+
+#include "tensor/cpu/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tsr::cpu {
+namespace HWY_NAMESPACE {
+
+using Floats = hwy::HWY_NAMESPACE::CappedTag<float, 16>;
+using Words = hwy::HWY_NAMESPACE::RebindToUnsigned<Floats>;
+using Vector = hwy::HWY_NAMESPACE::Vec<Floats>;
+
+/// The largest magnitude of a unit's numbers: the upper halves of their bits.
+class Magnitude {
+ public:
+  HWY_INLINE Magnitude()
+      : most_(hwy::HWY_NAMESPACE::Zero(Words())) {
+  }  // a default member initialiser isn't compiled for the target
+  /// Takes in two numbers a lane.
+  HWY_INLINE void take(hwy::HWY_NAMESPACE::Vec<Words> pairs) {
+    namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET == HWY_SCALAR
+    for (const auto half : {pairs, hn::ShiftLeft<16>(pairs)})
+      most_ = hn::Max(most_, hn::And(half, hn::Set(Words(), 0x7FFF0000)));
+#else
+    const hn::Repartition<std::uint16_t, Words> halves;
+    const auto bits = hn::And(hn::BitCast(halves, pairs), hn::Set(halves, 0x7FFF));
+    most_ = hn::BitCast(Words(), hn::Max(hn::BitCast(halves, most_), bits));
+#endif
+  }
+  HWY_INLINE void mark(float* unit) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const auto all = hn::Max(hn::And(most_, hn::Set(Words(), 0xFFFF0000)), hn::ShiftLeft<16>(most_));
+    const auto most = hn::GetLane(hn::MaxOfLanes(Words(), all));
+    unit[kMark] = std::bit_cast<float>(static_cast<std::uint32_t>(most >= kWild));
+  }
+
+ private:
+  hwy::HWY_NAMESPACE::Vec<Words> most_;
+};
+
+/// Writes the planes of pairs (low, high) to `to` and kPlane elements on each. h is x cut off, m rounds what
+/// that leaves; of what is infinite or no number, h alone means something.
+HWY_INLINE void store_pairs(Vector low, Vector high, Magnitude& magnitude, float* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const Floats d;
+  const Words words;
+  const auto upper = hn::Set(words, 0xFFFF0000), half = hn::Set(words, 0x8000);
+  const auto write = [&](int plane, hn::Vec<Words> a, hn::Vec<Words> b) HWY_ATTR {
+    const auto pairs = hn::Or(hn::ShiftRight<16>(a), b);
+    hn::StoreU(hn::BitCast(d, pairs), d, to + plane * kPlane);
+    return pairs;
+  };
+  const auto low_h = hn::And(hn::BitCast(words, low), upper),
+             high_h = hn::And(hn::BitCast(words, high), upper);
+  magnitude.take(write(0, low_h, high_h));
+  const Vector low_rest = hn::Sub(low, hn::BitCast(d, low_h)),
+               high_rest = hn::Sub(high, hn::BitCast(d, high_h));
+  const auto low_m = hn::And(hn::Add(hn::BitCast(words, low_rest), half), upper);
+  const auto high_m = hn::And(hn::Add(hn::BitCast(words, high_rest), half), upper);
+  write(1, low_m, high_m);
+  write(2, hn::BitCast(words, hn::Sub(low_rest, hn::BitCast(d, low_m))),
+        hn::BitCast(words, hn::Sub(high_rest, hn::BitCast(d, high_m))));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tsr::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
