@@ -23,84 +23,44 @@ struct DenseRows {
   operator DenseRows<const T>() const requires(!std::is_const_v<T>) { return {data, stride}; }
 };
 
-/// Rows of a left operand as the kernels read them: where they are, or formed in the context's workspace.
+/// Rows of a left operand where they are.
 template <class T>
-class LeftRows {
- public:
-  LeftRows(Context& context, const TileKernels<T>& kernels, std::int64_t most_rows, std::int64_t most_depth)
-      : kernels_(&kernels),
-        formed_(kernels.form ? context.workspace_of<T>(static_cast<std::size_t>(
-                                   ceil_div(most_rows, kernels.rows_max) * kernels.form->room(most_depth)))
-                             : nullptr) {}
+struct LeftRows {
+  StridedMatrix<T> matrix;
+  std::int64_t rows, depth;
 
-  /// Becomes a, [rows, depth].
-  void take(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
-    take(StridedMatrix<T>{a.data, a.stride, 1}, rows, depth);
+  /// a, [rows, depth].
+  static LeftRows of(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
+    return {{a.data, a.stride, 1}, rows, depth};
   }
-  /// Becomes aᵀ: a is [depth, rows].
-  void take_transposed(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
-    take(StridedMatrix<T>{a.data, 1, a.stride}, rows, depth);
+  /// aᵀ: a is [depth, rows].
+  static LeftRows transposed(const DenseRows<const T>& a, std::int64_t rows, std::int64_t depth) {
+    return {{a.data, 1, a.stride}, rows, depth};
   }
-
-  std::int64_t rows() const { return rows_; }
-  std::int64_t height() const { return height_; }  ///< of a tile
-  /// Points args at the tile that begins at `row`.
-  void choose(std::int64_t row, TileArgs<T>& args) const {
-    args.rows = std::min(height_, rows_ - row);
-    args.depth = depth_;
-    args.a = first_.data + row / height_ * tile_step_;
-    args.row_step = first_.row_stride;
-    args.depth_step = first_.col_stride;
-  }
-
- private:
-  void take(const StridedMatrix<T>& a, std::int64_t rows, std::int64_t depth) {
-    first_ = a, rows_ = rows, depth_ = depth, height_ = kernels_->height(rows);
-    tile_step_ = height_ * a.row_stride;
-    if (!kernels_->form) return;
-    const TileForm<T>& form = *kernels_->form;
-    for (std::int64_t row = 0, i = 0; row < rows; row += height_, ++i)
-      form.rows(
-          {a.data + row * a.row_stride, a.row_stride, a.col_stride, std::min(height_, rows - row), 0, depth},
-          formed_ + i * form.room(depth));
-    first_.data = formed_, tile_step_ = form.room(depth), depth_ = form.units(depth) * form.depths;
-  }
-
-  const TileKernels<T>* kernels_;
-  T* formed_;
-  StridedMatrix<T> first_{};
-  std::int64_t rows_ = 0, depth_ = 0, height_ = 1, tile_step_ = 0;
 };
 
 /// A block of a matrix in the layout that the tile kernels read, in the context's workspace.
 template <class T>
 class Panels {
  public:
-  Panels(Context& context, const TileKernels<T>& kernels, std::int64_t most_depth, std::int64_t most_cols)
-      : kernels_(kernels),
-        width_(kernels.panel_width()),
-        size_(kernels.panel_size(most_depth)),
-        data_(context.workspace_of<T>(static_cast<std::size_t>(size_ * ceil_div(most_cols, width_)))),
-        packed_(kernels.form ? context.workspace_of<T>(static_cast<std::size_t>(most_depth * width_))
-                             : nullptr) {}
+  Panels(Context& context, std::int64_t most_depth, std::int64_t most_cols)
+      : width_(kernels_.panel_width()),
+        size_(kernels_.panel_size(most_depth)),
+        data_(context.workspace_of<T>(static_cast<std::size_t>(size_ * ceil_div(most_cols, width_)))) {}
 
   /// Becomes `matrix`, [depth, cols].
   void pack(const StridedMatrix<T>& matrix, std::int64_t depth, std::int64_t cols) {
     cols_ = cols;
     const OperandB<T> packer = strided_b(matrix);
-    for (std::int64_t p = 0; p * width_ < cols; ++p) {
-      T* panel = data_ + p * size_;
-      const std::int64_t width = vectors(p) * kernels_.lanes, count = std::min(width_, cols - p * width_);
-      const Panel<T> packed = packer.pack(packer.state, {.batch = 0,
-                                                         .depth_begin = 0,
-                                                         .depth = depth,
-                                                         .col = p * width_,
-                                                         .cols = count,
-                                                         .width = width,
-                                                         .buffer = packed_ ? packed_ : panel,
-                                                         .read_once = packed_ != nullptr});
-      if (packed_) kernels_.form->panel(packed.data, packed.depth_step, depth, count, width, panel);
-    }
+    for (std::int64_t p = 0; p * width_ < cols; ++p)
+      packer.pack(packer.state, {.batch = 0,
+                                 .depth_begin = 0,
+                                 .depth = depth,
+                                 .col = p * width_,
+                                 .cols = std::min(width_, cols - p * width_),
+                                 .width = vectors(p) * kernels_.lanes,
+                                 .buffer = data_ + p * size_,
+                                 .read_once = false});
   }
   void pack(const DenseRows<const T>& x, std::int64_t depth, std::int64_t cols) {
     pack(StridedMatrix<T>{x.data, x.stride, 1}, depth, cols);
@@ -112,14 +72,17 @@ class Panels {
 
   /// c [a's rows, cols] = a·this, or +=.
   void multiply(const LeftRows<T>& a, const DenseRows<T>& c, bool accumulate) const {
+    const std::int64_t height = kernels_.height(a.rows);
     std::int64_t places[kMaxTileRows];
-    for (std::int64_t i = 0; i < a.height(); ++i) places[i] = i * c.stride;
+    for (std::int64_t i = 0; i < height; ++i) places[i] = i * c.stride;
     TileArgs<T> args{};
+    args.depth = a.depth, args.row_step = a.matrix.row_stride, args.depth_step = a.matrix.col_stride;
     args.c_rows = places, args.c_step = c.stride, args.accumulate = accumulate;
     for (std::int64_t p = 0; p * width_ < cols_; ++p) {
       args.b = data_ + p * size_, args.cols = std::min(width_, cols_ - p * width_);
-      for (std::int64_t row = 0; row < a.rows(); row += a.height()) {
-        a.choose(row, args);
+      for (std::int64_t row = 0; row < a.rows; row += height) {
+        args.rows = std::min(height, a.rows - row);
+        args.a = a.matrix.data + row * a.matrix.row_stride;
         args.c = c.row(row) + p * width_;
         kernels_.at(vectors(p), args.rows)(args);
       }
@@ -129,9 +92,9 @@ class Panels {
  private:
   int vectors(std::int64_t panel) const { return cols_ - panel * width_ > kernels_.lanes ? 2 : 1; }
 
-  const TileKernels<T>& kernels_;
+  const TileKernels<T>& kernels_ = tile_kernels<T>();
   std::int64_t width_, size_;
-  T *data_, *packed_;
+  T* data_;
   std::int64_t cols_ = 0;
 };
 
@@ -143,12 +106,6 @@ struct AttentionOperands {
   std::int64_t n() const { return q.size[2]; }
   std::int64_t m() const { return k.size[2]; }
   std::int64_t d() const { return q.size[3]; }
-  /// What the products of a head run on. Blocks of short sequences end in parts of tiles, and there are few
-  /// products for each number: below 256 it isn't worth while to form them.
-  template <class T>
-  const TileKernels<T>& kernels() const {
-    return std::min(n(), m()) < 256 ? tile_kernels<T>() : tile_kernels<T>(n(), m(), d());
-  }
   /// The matrix of head `index` of all.
   template <class T>
   static DenseRows<T> head(const View& x, std::int64_t index) {

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "tensor/cpu/attention.h"
+#include "tensor/cpu/attention_tiles.h"
 #include "tensor/parallel.h"
 
 namespace tsr::cpu {
@@ -16,35 +17,27 @@ namespace {
 
 using std::int64_t;
 
-struct Gradients {
-  View grad, y, top, log_sum, grad_q, grad_k, grad_v, grad_bias;
-};
-
 template <class T>
 struct BackwardPlan {
-  const TileKernels<T>& kernels;
-  int64_t rows, keys;  ///< of a block
-  Parts splits;        ///< of the keys
+  const TileKernels<float>* tiles;  ///< a machine's, or null
+  int64_t rows, keys;               ///< of a block
+  Parts splits;                     ///< of the keys
 
   explicit BackwardPlan(const AttentionOperands& x)
-      : kernels(x.kernels<T>()),
-        rows(kernels.rows_max * (side(kernels) / kernels.rows_max)),
-        keys(side(kernels)),
+      : tiles(attention_tiles<T>(x)),
+        rows(tile_kernels<T>().rows_max * (kSide / tile_kernels<T>().rows_max)),
+        keys(kSide),
         splits(x.m(), ceil_div(kWantedTasks, x.heads()), 2 * keys) {}
 
  private:
-  /// Of a block of scores: formed operands serve a larger one, whose rows needn't stay in the first-level
-  /// cache.
-  static int64_t side(const TileKernels<T>& kernels) {
-    return (kernels.form ? 1024 : 512) / static_cast<int64_t>(sizeof(T));
-  }
+  static constexpr int64_t kSide = 512 / sizeof(T);
 };
 
 /// The gradients of one part of the keys of a head.
 template <class T>
 class BackwardTask {
  public:
-  BackwardTask(const AttentionOperands& x, const Gradients& g, const AttentionParams& params,
+  BackwardTask(const AttentionOperands& x, const AttentionGradients& g, const AttentionParams& params,
                const BackwardPlan<T>& plan, int64_t head)
       : x_(x),
         g_(g),
@@ -52,13 +45,11 @@ class BackwardTask {
         plan_(plan),
         head_(head),
         scores_(context_, x, params, head, plan.keys),
-        keys_t_(context_, plan.kernels, x.d(), plan.keys),
-        values_t_(context_, plan.kernels, x.d(), plan.keys),
-        keys_(context_, plan.kernels, plan.keys, x.d()),
-        queries_(context_, plan.kernels, plan.rows, x.d()),
-        grads_(context_, plan.kernels, plan.rows, x.d()),
-        left_(context_, plan.kernels, std::max(plan.rows, plan.keys),
-              std::max({plan.rows, plan.keys, x.d()})),
+        keys_t_(context_, x.d(), plan.keys),
+        values_t_(context_, x.d(), plan.keys),
+        keys_(context_, plan.keys, x.d()),
+        queries_(context_, plan.rows, x.d()),
+        grads_(context_, plan.rows, x.d()),
         scaled_{room(plan.rows * x.d()), x.d()},
         weights_{room(plan.rows * padded(plan.keys)), padded(plan.keys)},
         slopes_{room(plan.rows * padded(plan.keys)), padded(plan.keys)},
@@ -104,22 +95,18 @@ class BackwardTask {
     queries_.pack(q, queries.size(), x_.d());
     grads_.pack(grad, queries.size(), x_.d());
 
-    left_.take(scaled_, queries.size(), x_.d());
-    keys_t_.multiply(left_, weights_, false);
-    left_.take(grad, queries.size(), x_.d());
-    values_t_.multiply(left_, slopes_, false);
+    using Left = LeftRows<T>;
+    keys_t_.multiply(Left::of(scaled_, queries.size(), x_.d()), weights_, false);
+    values_t_.multiply(Left::of(grad, queries.size(), x_.d()), slopes_, false);
     const T *top = g_.top.as<T>() + head_ * x_.n(), *log_sum = g_.log_sum.as<T>() + head_ * x_.n();
     for (int64_t i = 0; i < queries.size(); ++i) {
       const int64_t query = queries.begin + i;
       rows_.differentiate(scores_.row(query, weights_.row(i)), top[query], log_sum[query], slopes_.row(i),
                           delta[query]);
     }
-    left_.take_transposed(weights_, block.size(), queries.size());
-    grads_.multiply(left_, sum_v_, true);
-    left_.take_transposed(slopes_, block.size(), queries.size());
-    queries_.multiply(left_, sum_k_, true);
-    left_.take(slopes_, queries.size(), block.size());
-    keys_.multiply(left_, grad_q, true);
+    grads_.multiply(Left::transposed(weights_, block.size(), queries.size()), sum_v_, true);
+    queries_.multiply(Left::transposed(slopes_, block.size(), queries.size()), sum_k_, true);
+    keys_.multiply(Left::of(slopes_, queries.size(), block.size()), grad_q, true);
     store_bias(block, queries, &slopes_);
   }
 
@@ -146,7 +133,7 @@ class BackwardTask {
   }
 
   const AttentionOperands& x_;
-  const Gradients& g_;
+  const AttentionGradients& g_;
   const AttentionParams& params_;
   const BackwardPlan<T>& plan_;
   const AttentionRows<T>& rows_ = attention_rows<T>();
@@ -154,14 +141,13 @@ class BackwardTask {
   Context context_{Device::cpu};
   Scores<T> scores_;
   Panels<T> keys_t_, values_t_, keys_, queries_, grads_;
-  LeftRows<T> left_;  ///< of the product at hand
   DenseRows<T> scaled_, weights_, slopes_, sum_k_, sum_v_;
 };
 
 template <class T>
 class Backward {
  public:
-  Backward(const AttentionOperands& x, const Gradients& g, const AttentionParams& params)
+  Backward(const AttentionOperands& x, const AttentionGradients& g, const AttentionParams& params)
       : x_(x), g_(g), params_(params), plan_(x) {}
 
   void run(Context& context) {
@@ -172,9 +158,7 @@ class Backward {
     parallel_for(x_.heads() * splits, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t head = task / splits, split = task % splits;
-        BackwardTask<T>(x_, g_, params_, plan_, head)
-            .run(plan_.splits.at(split), delta_ + head * x_.n(),
-                 grad_q_ + (split * x_.heads() + head) * x_.n() * x_.d());
+        differentiate(head, plan_.splits.at(split), grad_q_ + (split * x_.heads() + head) * x_.n() * x_.d());
       }
     });
     for_rows(rows, [&](int64_t row) { store_grad_q(row); });
@@ -186,6 +170,15 @@ class Backward {
     parallel_for(rows, 256, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) f(row);
     });
+  }
+
+  void differentiate(int64_t head, Range keys, T* grad_q) {
+    const T* delta = delta_ + head * x_.n();
+    if constexpr (std::is_same_v<T, float>) {
+      if (plan_.tiles)
+        return differentiate_on_tiles(x_, g_, params_, *plan_.tiles, head, keys, delta, grad_q);
+    }
+    BackwardTask<T>(x_, g_, params_, plan_, head).run(keys, delta, grad_q);
   }
 
   T* row_of(const View& x, int64_t row) const {
@@ -204,7 +197,7 @@ class Backward {
   }
 
   const AttentionOperands& x_;
-  const Gradients& g_;
+  const AttentionGradients& g_;
   const AttentionParams& params_;
   const BackwardPlan<T> plan_;
   T* delta_ = nullptr;   ///< D [head, n]
@@ -216,7 +209,7 @@ void attention_backward(Context& context, View grad, View q, View k, View v, Vie
                         View top, View log_sum, View grad_q, View grad_k, View grad_v, View grad_bias,
                         const AttentionParams& params) {
   const AttentionOperands operands{q, k, v, bias, key_mask};
-  const Gradients gradients{grad, y, top, log_sum, grad_q, grad_k, grad_v, grad_bias};
+  const AttentionGradients gradients{grad, y, top, log_sum, grad_q, grad_k, grad_v, grad_bias};
   if (operands.heads() > 0) Backward<T>(operands, gradients, params).run(context);
 }
 

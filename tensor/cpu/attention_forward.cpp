@@ -5,9 +5,9 @@
 // "Self-attention does not need O(n²) memory" (2021), and Dao et al., "FlashAttention" (2022), for the sums
 // that go with it.
 #include <cmath>
-#include <vector>
 
 #include "tensor/cpu/attention.h"
+#include "tensor/cpu/attention_tiles.h"
 #include "tensor/parallel.h"
 
 namespace tsr::cpu {
@@ -18,17 +18,17 @@ using std::int64_t;
 /// How the pass is cut up.
 template <class T>
 struct ForwardPlan {
-  const TileKernels<T>& kernels;
-  int64_t rows, keys;     ///< queries and keys of a block
-  Parts queries, splits;  ///< of a head: a task has one part of both
+  const TileKernels<float>* tiles;  ///< a machine's, or null
+  int64_t rows, keys;               ///< queries and keys of a block
+  Parts queries, splits;            ///< of a head: a task has one part of both
 
   explicit ForwardPlan(const AttentionOperands& x)
-      : kernels(x.kernels<T>()),
-        rows(kernels.rows_max * ((kernels.form ? 96 : 64) / kernels.rows_max)),
+      : tiles(attention_tiles<T>(x)),
+        rows(tiles ? tiles->rows_max : tile_kernels<T>().rows_max * (64 / tile_kernels<T>().rows_max)),
         keys(std::clamp<int64_t>(
-            ((kernels.form ? 128 : 64) << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()),
-            64, kernels.form ? 512 : 256)),
-        queries(x.n(), ceil_div(x.n(), 16 * rows), rows),
+            ((tiles ? 128 : 64) << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()), 64,
+            tiles ? 512 : 256)),
+        queries(x.n(), ceil_div(x.n(), 1024), rows),
         splits(x.m(), ceil_div(kWantedTasks, x.heads() * queries.count()), keys) {}
 };
 
@@ -51,21 +51,15 @@ class ForwardTask {
         head_(head),
         queries_(queries),
         scores_(context_, x, params, head, plan.keys),
-        keys_(context_, plan.kernels, x.d(), plan.keys),
-        values_(context_, plan.kernels, plan.keys, x.d()),
-        weights_(context_, plan.kernels, plan.rows, plan.keys),
+        keys_(context_, x.d(), plan.keys),
+        values_(context_, plan.keys, x.d()),
+        scaled_{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())), x.d()},
         products_{context_.workspace_of<T>(static_cast<std::size_t>(plan.rows * padded(plan.keys))),
                   padded(plan.keys)} {
-    const DenseRows<T> scaled{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())),
-                              x.d()};
     const auto q = AttentionOperands::head<const T>(x.q, head);
     const T scale = static_cast<T>(params.scale);
     for (int64_t i = 0; i < queries.size(); ++i)
-      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled.row(i));
-    for_pieces(queries, plan.rows, [&](Range piece) {
-      scaled_.emplace_back(context_, plan.kernels, plan.rows, x.d());
-      scaled_.back().take(scaled.from(piece.begin - queries.begin), piece.size(), x.d());
-    });
+      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled_.row(i));
   }
 
   /// Attends to `keys`: sums of weighted values [queries, d] and the states of the rows.
@@ -89,13 +83,12 @@ class ForwardTask {
  private:
   void attend(Range queries, const DenseRows<T>& y, OnlineSoftmax<T>* states) {
     const int64_t first = queries.begin - queries_.begin;
-    keys_.multiply(scaled_[static_cast<std::size_t>(first / plan_.rows)], products_, false);
+    keys_.multiply(LeftRows<T>::of(scaled_.from(first), queries.size(), x_.d()), products_, false);
     for (int64_t i = 0; i < queries.size(); ++i) {
       const T factor = rows_.weigh(scores_.row(queries.begin + i, products_.row(i)), states[first + i]);
       if (factor != 1) rows_.scale(y.row(i), x_.d(), factor, y.row(i));
     }
-    weights_.take(products_, queries.size(), scores_.count());
-    values_.multiply(weights_, y, true);
+    values_.multiply(LeftRows<T>::of(products_, queries.size(), scores_.count()), y, true);
   }
 
   const AttentionOperands& x_;
@@ -106,8 +99,7 @@ class ForwardTask {
   Context context_{Device::cpu};
   Scores<T> scores_;
   Panels<T> keys_, values_;
-  std::vector<LeftRows<T>> scaled_;  ///< the queries times the scale, a block of rows each
-  LeftRows<T> weights_;
+  DenseRows<T> scaled_;    ///< the queries times the scale
   DenseRows<T> products_;  ///< a block of scores
 };
 
@@ -138,15 +130,21 @@ class Forward {
   void attend(int64_t part, int64_t split) {
     const int64_t head = part / plan_.queries.count();
     const Range queries = plan_.queries.at(part % plan_.queries.count());
-    ForwardTask<T> task(x_, params_, plan_, head, queries);
+    const auto run = [&](Range keys, T* sums, OnlineSoftmax<T>* states) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (plan_.tiles)
+          return attend_on_tiles(x_, params_, *plan_.tiles, plan_.keys, head, queries, keys, sums, states);
+      }
+      ForwardTask<T>(x_, params_, plan_, head, queries).run(keys, sums, states);
+    };
     if (plan_.splits.count() > 1) {
       const int64_t row = (split * x_.heads() + head) * x_.n() + queries.begin;
-      return task.run(plan_.splits.at(split), sums_ + row * x_.d(), states_ + row);
+      return run(plan_.splits.at(split), sums_ + row * x_.d(), states_ + row);
     }
     Context context(Device::cpu);
     T* sums = context.workspace_of<T>(static_cast<std::size_t>(queries.size() * x_.d()));
     auto* states = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(queries.size()));
-    task.run({0, x_.m()}, sums, states);
+    run({0, x_.m()}, sums, states);
     for (int64_t i = 0; i < queries.size(); ++i) store(head, queries.begin + i, sums + i * x_.d(), states[i]);
   }
 

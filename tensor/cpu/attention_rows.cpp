@@ -8,8 +8,10 @@
 #include "tensor/cpu/attention_rows.h"
 #include "tensor/cpu/highway.h"
 // both keep a guard per target and so follow highway.h
+#include "tensor/cpu/bf16x3-inl.h"
 #include "tensor/cpu/lanes-inl.h"
 #include "tensor/cpu/math-inl.h"
+#include "tensor/cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu::HWY_NAMESPACE {
@@ -70,10 +72,15 @@ HWY_INLINE T largest_score(const ScoreRow<T>& row) {
 }
 
 template <class T>
+T largest(const ScoreRow<T>& row) {
+  hide(row);
+  return row.added ? largest_score<true>(row) : largest_score<false>(row);
+}
+
+template <class T>
 T weigh(const ScoreRow<T>& row, OnlineSoftmax<T>& softmax) {
   const hn::ScalableTag<T> d;
-  hide(row);
-  const T factor = softmax.raise(row.added ? largest_score<true>(row) : largest_score<false>(row));
+  const T factor = softmax.raise(largest(row));
   const auto shift = hn::Set(d, softmax.shift());
   auto sum = hn::Zero(d);
   for_vectors<T>(row.cols, [&](std::int64_t i) HWY_ATTR {
@@ -154,10 +161,102 @@ T dot(const T* a, const T* b, std::int64_t count) {
 
 template <class T>
 AttentionRows<T> functions() {
-  return {weigh<T>, differentiate<T>, scale<T>, add_scaled<T>, dot<T>};
+  return {largest<T>, weigh<T>, differentiate<T>, scale<T>, add_scaled<T>, dot<T>};
 }
 AttentionRows<float> functions_float() { return functions<float>(); }
 AttentionRows<double> functions_double() { return functions<double>(); }
+
+void weigh_units(const float* scores, const float* kept, float shift, std::int64_t units, float* sums,
+                 float* to) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  const auto top = hn::Set(d, shift);
+  for (std::int64_t p = 0; p < kPairs; p += kLanes) {
+    auto sum = hn::LoadU(d, sums + p);
+    for (std::int64_t unit = 0; unit < units; ++unit) {
+      const std::int64_t j = unit * kUnit + p;
+      auto low = exp_score(d, hn::Sub(hn::LoadU(d, scores + j), top), float());
+      auto high = exp_score(d, hn::Sub(hn::LoadU(d, scores + j + kPairs), top), float());
+      sum = hn::Add(sum, hn::Add(low, high));
+      if (kept) {
+        low = hn::Mul(low, hn::LoadU(d, kept + j));
+        high = hn::Mul(high, hn::LoadU(d, kept + j + kPairs));
+      }
+      Magnitude unread;
+      store_pairs(low, high, unread, to + unit * kUnitSize + p);
+    }
+    hn::StoreU(sum, d, sums + p);
+  }
+}
+
+float total(const float* sums) {
+  const Floats d;
+  auto sum = hn::Zero(d);
+  for (std::int64_t i = 0; i < 16; i += static_cast<std::int64_t>(hn::MaxLanes(d)))
+    sum = hn::Add(sum, hn::LoadU(d, sums + i));
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+/// The weights of a vector of columns from j on, and the gradients of the scores.
+HWY_INLINE void differentiate_vector(const SlopeRow& row, std::int64_t j, Vector& weight, Vector& slope) {
+  const Floats d;
+  const auto score = hn::Sub(hn::LoadU(d, row.scores + j), hn::Set(d, row.top));
+  auto grad = hn::LoadU(d, row.grads + j);
+  const auto all = exp_score(d, hn::Sub(score, hn::Set(d, row.log_sum)), float());
+  weight = all;
+  if (row.kept) {
+    const auto factor = hn::LoadU(d, row.kept + j);
+    weight = hn::Mul(all, factor);
+    grad = hn::Mul(grad, factor);
+  }
+  slope = hn::Mul(all, hn::Sub(grad, hn::Set(d, row.delta)));
+  hn::StoreU(slope, d, row.grads + j);
+}
+
+void differentiate_half(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
+                        SlopeUnits& to) {
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
+  if (p == 0 && half == 0) std::fill_n(to.most[0], 2 * 16, 0U);
+  const std::int64_t place = half * kTile + p * kPairs;
+  for (std::int64_t j = 0; j < kPairs; j += kLanes) {
+    Vector weight[2], slope[2];
+    differentiate_vector(low, col + half * kPairs + j, weight[0], slope[0]);
+    differentiate_vector(high, col + half * kPairs + j, weight[1], slope[1]);
+    Magnitude weights(to.most[0] + j), slopes(to.most[1] + j);
+    store_pairs(weight[0], weight[1], weights, to.weights + place + j);
+    store_pairs(slope[0], slope[1], slopes, to.slopes + place + j);
+    weights.save(to.most[0] + j), slopes.save(to.most[1] + j);
+  }
+}
+
+void form_slopes(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
+                 SlopeUnits& to) {
+  const Floats d;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  Magnitude unread;
+  for (std::int64_t j = 0; j < kPairs; j += kLanes) {
+    float* row = to.slope_rows + p * kPairs + j;
+    store_pairs(hn::LoadU(d, low.grads + col + j), hn::LoadU(d, low.grads + col + kPairs + j), unread, row);
+    store_pairs(hn::LoadU(d, high.grads + col + j), hn::LoadU(d, high.grads + col + kPairs + j), unread,
+                row + kTile);
+  }
+  if (p + 1 < kPairs) return;
+  Magnitude weights, slopes;
+  for (std::int64_t j = 0; j < kPairs; j += kLanes)
+    weights.take(Magnitude(to.most[0] + j)), slopes.take(Magnitude(to.most[1] + j));
+  weights.mark(to.weights), slopes.mark(to.slopes), slopes.mark(to.slope_rows);
+}
+
+void mark(float* unit, bool wild) { unit[kMark] = std::bit_cast<float>(std::uint32_t{wild}); }
+
+void turn(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float factor, float* to,
+          std::int64_t to_stride) {
+  transpose(x, stride, rows, cols, to, to_stride);
+  for (std::int64_t j = 0; j < cols && factor != 1; ++j)
+    scale(to + j * to_stride, rows, factor, to + j * to_stride);
+}
+
+AttentionUnits unit_functions() { return {weigh_units, total, mark, differentiate_half, form_slopes, turn}; }
 
 }  // namespace
 }  // namespace tsr::cpu::HWY_NAMESPACE
@@ -168,6 +267,7 @@ namespace tsr::cpu {
 
 HWY_EXPORT(functions_float);
 HWY_EXPORT(functions_double);
+HWY_EXPORT(unit_functions);
 
 template <>
 const AttentionRows<float>& attention_rows<float>() {
@@ -178,6 +278,11 @@ const AttentionRows<float>& attention_rows<float>() {
 template <>
 const AttentionRows<double>& attention_rows<double>() {
   static const AttentionRows<double> functions = HWY_DYNAMIC_DISPATCH(functions_double)();
+  return functions;
+}
+
+const AttentionUnits& attention_units() {
+  static const AttentionUnits functions = HWY_DYNAMIC_DISPATCH(unit_functions)();
   return functions;
 }
 

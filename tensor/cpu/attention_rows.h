@@ -20,6 +20,8 @@ struct ScoreRow {
 /// The functions of one instruction set.
 template <class T>
 struct AttentionRows {
+  /// scores += added, -inf where not seen; returns the largest.
+  T (*largest)(const ScoreRow<T>&);
   /// scores = kept·exp(scores + added - top), 0 where not seen, and takes them into the state; returns what
   /// was weighted before must be multiplied by.
   T (*weigh)(const ScoreRow<T>&, OnlineSoftmax<T>&);
@@ -37,5 +39,42 @@ struct AttentionRows {
 /// T is float or double.
 template <class T>
 const AttentionRows<T>& attention_rows();
+
+/// A row of scores and of the gradients of its weights, which become those of the scores.
+struct SlopeRow {
+  const float* scores;
+  float* grads;
+  const float* kept;  ///< what dropout multiplies each weight by; may be null
+  float top, log_sum, delta;
+};
+
+/// 32 rows of scores by 32 columns, on their way to units of operands.
+struct SlopeUnits {
+  float *weights, *slopes;  ///< of panels whose depth the rows are
+  float* slope_rows;        ///< of rows whose depth the columns are
+  std::uint32_t most[2][16];
+};
+
+/// The functions that leave their results in units of operands (bf16x3-inl.h).
+struct AttentionUnits {
+  /// kept·exp(scores - shift), of one row, to that row of `units` units; sums [16] += exp(scores - shift).
+  void (*weigh)(const float* scores, const float* kept, float shift, std::int64_t units, float* sums,
+                float* to);
+  /// Σ sums [16].
+  float (*total)(const float* sums);
+  /// Says of a unit whether a number in it is wild.
+  void (*mark)(float* unit, bool wild);
+  /// AttentionRows::differentiate for 16 columns, `half` of a unit's, of rows p and p + 16, to be called for
+  /// all halves and p = 0 … 15 in turn. Rows begin at the unit.
+  void (*differentiate)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
+                        SlopeUnits& to);
+  /// Their gradients, too, as rows p and p + 16 of a left operand.
+  void (*form)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, SlopeUnits& to);
+  /// to[j, i] = x[i, j]·factor, x [rows, cols].
+  void (*turn)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float factor,
+               float* to, std::int64_t to_stride);
+};
+
+const AttentionUnits& attention_units();
 
 }  // namespace tsr::cpu

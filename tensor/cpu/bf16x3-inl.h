@@ -44,6 +44,10 @@ class Magnitude {
   HWY_INLINE Magnitude()
       : most_(hwy::HWY_NAMESPACE::Zero(Words())) {
   }  // a default member initialiser isn't compiled for the target
+  HWY_INLINE explicit Magnitude(const std::uint32_t* saved)
+      : most_(hwy::HWY_NAMESPACE::LoadU(Words(), saved)) {}
+  HWY_INLINE void save(std::uint32_t* to) const { hwy::HWY_NAMESPACE::StoreU(most_, Words(), to); }
+  HWY_INLINE void take(const Magnitude& other) { take(other.most_); }
   /// Takes in two numbers a lane.
   HWY_INLINE void take(hwy::HWY_NAMESPACE::Vec<Words> pairs) {
     namespace hn = hwy::HWY_NAMESPACE;

@@ -169,7 +169,8 @@ class Product {
       }
     });
   }
-  void add(const float* a, const float* b, std::int64_t depth) {
+  void add(const float* a, const float* b, std::int64_t depth, Meanwhile* meanwhile) {
+    const auto multiply = [&] { this->multiply(meanwhile); };
     constexpr std::int64_t kBreak = 4;
     alignas(kTileBytes) float unread[kTileBytes / sizeof(float)];
     for (std::int64_t unit = 0; unit < depth / kUnit; ++unit, a += kUnitSize, b += kUnitSize) {
@@ -207,11 +208,14 @@ class Product {
     tiles_.template load<6>(unit + plane * kPlane, kTileBytes);
     if constexpr (kCols == 2) tiles_.template load<7>(unit + plane * kPlane + kTile, kTileBytes);
   }
-  HWY_INLINE void multiply() {
+  HWY_INLINE void multiply(Meanwhile* meanwhile) {
     tiles_.template multiply<0, 4, 6>();
     if constexpr (kCols == 2) tiles_.template multiply<1, 4, 7>();
-    if constexpr (kRows == 2) tiles_.template multiply<2, 5, 6>();
-    if constexpr (kRows == 2 && kCols == 2) tiles_.template multiply<3, 5, 7>();
+    if (meanwhile) meanwhile->slot();
+    if constexpr (kRows == 1) return;
+    tiles_.template multiply<2, 5, 6>();
+    if constexpr (kCols == 2) tiles_.template multiply<3, 5, 7>();
+    if (meanwhile) meanwhile->slot();
   }
 
   Tiles tiles_;
@@ -251,7 +255,7 @@ void tile(const TileArgs<float>& args) {
   Product<Tiles, kRows, kCols> product(straight ? args.c + args.c_rows[0] : sums,
                                        straight ? args.c_step : kCols * kTileRows);
   product.start(straight && args.accumulate);
-  product.add(args.a, args.b, args.depth);
+  product.add(args.a, args.b, args.depth, args.meanwhile);
   product.finish();
   if (!straight) store_sums<kCols>(args, sums);
 }
@@ -262,6 +266,7 @@ TileKernels<float> kernels() {
   TileKernels<float> result{.rows_max = 2 * kTileRows,
                             .lanes = kTileRows,
                             .table = {},
+                            .slots = 12,
                             .tiles = 2,
                             .depth_max = 768,
                             .form = &form};

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "tensor/cpu/meanwhile.h"
+
 namespace tsr::cpu {
 
 /// C[i, j] (+)= Σ_k A[i, k] · B[k, j] for a tile of `Kernels::rows_max` rows at most.
@@ -17,6 +19,7 @@ struct TileArgs {
   std::int64_t c_step;         ///< between the offsets, 0 where it differs
   std::int64_t cols;           ///< columns of C to write, at most the kernel's width
   bool accumulate;             ///< add to C instead of overwriting it
+  Meanwhile* meanwhile = nullptr;  ///< what kernels on a machine's tiles have slots for
 };
 
 template <class T>
@@ -54,6 +57,7 @@ struct TileKernels {
   int rows_max;
   int lanes;                             ///< elements in a vector
   TileKernel<T> table[2][kMaxTileRows];  ///< [vectors − 1][rows − 1]
+  int slots = 0;          ///< in a unit of depth of a full tile
   int tiles = kRowTiles;  ///< of a block of A, at most: it shares the second-level cache with the task's B
   /// Depth of a block whose panel of B stays in the first-level cache.
   std::int64_t depth_max = 256;

@@ -1,0 +1,66 @@
+#include "tensor/cpu/attention_tiles.h"
+
+namespace tsr::cpu {
+
+using std::int64_t;
+
+Units::Units(Context& context, const TileKernels<float>& kernels, int64_t extent, int64_t depth)
+    : form_(kernels.form),
+      step_(form_->room(depth)),
+      data_(context.workspace_of<float>(static_cast<std::size_t>(ceil_div(extent, kStrip) * step_))) {}
+
+void Units::take_rows(const StridedMatrix<float>& a, int64_t rows, int64_t depth, int64_t strip) {
+  for (int64_t row = 0; row < rows; row += kStrip)
+    form_->rows(
+        {a.data + row * a.row_stride, a.row_stride, a.col_stride, std::min(kStrip, rows - row), 0, depth},
+        at(strip + row / kStrip, 0));
+}
+
+void Units::take_panels(const StridedMatrix<float>& b, int64_t depth, int64_t cols, float* scratch) {
+  const OperandB<float> packer = strided_b(b);
+  for (int64_t col = 0; col < cols; col += kStrip) {
+    const int64_t count = std::min(kStrip, cols - col), width = ceil_div(count, kTileRows) * kTileRows;
+    const Panel<float> packed = packer.pack(packer.state, {.batch = 0,
+                                                           .depth_begin = 0,
+                                                           .depth = depth,
+                                                           .col = col,
+                                                           .cols = count,
+                                                           .width = width,
+                                                           .buffer = scratch,
+                                                           .read_once = true});
+    form_->panel(packed.data, packed.depth_step, depth, count, width, at(col / kStrip, 0));
+  }
+}
+
+void UnitProduct::run(const TileKernels<float>& kernels, Meanwhile* meanwhile) const {
+  int64_t places[kStrip];
+  for (int64_t i = 0; i < kStrip; ++i) places[i] = i * c.stride;
+  TileArgs<float> args{};
+  args.depth = units * kStrip, args.c_rows = places, args.c_step = c.stride;
+  args.accumulate = accumulate, args.meanwhile = meanwhile;
+  for (int64_t col = 0; col < cols; col += kStrip) {
+    args.b = b + col / kStrip * b_step, args.cols = std::min(kStrip, cols - col);
+    for (int64_t row = 0; row < rows; row += kStrip) {
+      args.a = a + row / kStrip * a_step, args.rows = std::min(kStrip, rows - row);
+      args.c = c.row(row) + col;
+      kernels.at(args.cols > kTileRows ? 2 : 1, args.rows)(args);
+    }
+  }
+}
+
+int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
+  return ceil_div(rows, kTileRows) * ceil_div(cols, kStrip) * units * kernels.slots / 2;
+}
+
+template <>
+const TileKernels<float>* attention_tiles<float>(const AttentionOperands& x) {
+  if (std::min(x.n(), x.m()) < 64) return nullptr;
+  const TileKernels<float>& kernels = tile_kernels<float>(x.n(), x.m(), x.d());
+  return kernels.form ? &kernels : nullptr;
+}
+template <>
+const TileKernels<float>* attention_tiles<double>(const AttentionOperands& /*x*/) {
+  return nullptr;
+}
+
+}  // namespace tsr::cpu
