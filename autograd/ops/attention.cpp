@@ -56,9 +56,12 @@ Heads heads_of(const Tensors& given) {
   };
   return {part(0), part(1), part(2)};
 }
+/// As their operands lie: a gradient that lay otherwise would be copied on its way to a leaf.
 Tensors rooms_for_gradients(const Tensors& given) {
-  if (given.size() == 3) return {side_by_side(given[0]), side_by_side(given[1]), side_by_side(given[2])};
-  return {Tensor(given[0].shape(), given[0].dtype(), given[0].device())};
+  Tensors result;
+  for (const Tensor& x : given)
+    result.push_back(x.is_contiguous() ? Tensor(x.shape(), x.dtype(), x.device()) : side_by_side(x));
+  return result;
 }
 
 View view_of(const Tensor& x) { return x.defined() ? x.view() : View{}; }

@@ -50,25 +50,37 @@ HWY_INLINE void for_vectors(std::int64_t count, F&& f) {
 
 template <class T>
 HWY_INLINE void hide(const ScoreRow<T>& row) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  std::fill(row.scores + row.visible, row.scores + (row.cols + lanes - 1) / lanes * lanes,
-            -std::numeric_limits<T>::infinity());
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto hidden = hn::Set(d, -std::numeric_limits<T>::infinity());
+  for (std::int64_t i = row.visible / lanes * lanes; i < row.cols; i += lanes) {
+    const auto seen = hn::FirstN(d, static_cast<std::size_t>(std::max<std::int64_t>(0, row.visible - i)));
+    hn::StoreU(hn::IfThenElse(seen, hn::LoadU(d, row.scores + i), hidden), d, row.scores + i);
+  }
 }
 
 /// scores += added; returns the largest.
 template <bool kAdd, class T>
 HWY_INLINE T largest_score(const ScoreRow<T>& row) {
   const hn::ScalableTag<T> d;
-  auto top = hn::Set(d, -std::numeric_limits<T>::infinity());
-  for_vectors<T>(row.cols, [&](std::int64_t i) HWY_ATTR {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto take = [&](std::int64_t i) HWY_ATTR {
     auto score = hn::LoadU(d, row.scores + i);
     if constexpr (kAdd) {
       score = hn::Add(score, hn::LoadU(d, row.added + i));
       hn::StoreU(score, d, row.scores + i);
     }
-    top = hn::Max(top, score);
-  });
-  return hn::GetLane(hn::MaxOfLanes(d, top));
+    return score;
+  };
+  auto top = hn::Set(d, -std::numeric_limits<T>::infinity()),
+       other = top;  // two, for neither to be waited for
+  std::int64_t i = 0;
+  for (; i + lanes < row.cols; i += 2 * lanes) {
+    top = hn::Max(top, take(i));
+    other = hn::Max(other, take(i + lanes));
+  }
+  if (i < row.cols) top = hn::Max(top, take(i));
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(top, other)));
 }
 
 template <class T>

@@ -49,7 +49,7 @@ void UnitProduct::run(const TileKernels<float>& kernels, Meanwhile* meanwhile) c
 }
 
 int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
-  return ceil_div(rows, kTileRows) * ceil_div(cols, kStrip) * units * kernels.slots / 2;
+  return ceil_div(rows, kStrip) * ceil_div(cols, kStrip) * units * kernels.slots;
 }
 
 template <>

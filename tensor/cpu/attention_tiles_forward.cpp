@@ -19,7 +19,7 @@ struct WeighedStrip {
   OnlineSoftmax<float>* states;  ///< of the rows
 };
 
-/// Weighs a strip in steps: one that gets a row ready, then one for each of its units.
+/// Weighs a strip in steps: one that gets a row ready, then one for every two of its units.
 class Weigher {
  public:
   Weigher(Scores<float>& scores, int64_t unit_size, int64_t d)
@@ -29,19 +29,20 @@ class Weigher {
     strip_ = strip, row_ = 0, unit_ = -1, wild_ = false;
     units_ = ceil_div(scores_.count(), kStrip);
   }
-  int64_t steps() const { return strip_.rows * (1 + units_); }
+  int64_t steps() const { return strip_.rows * (1 + ceil_div(units_, kUnitsOfStep)); }
   static void step(void* self) { static_cast<Weigher*>(self)->step(); }
 
  private:
+  static constexpr int64_t kUnitsOfStep = 2;
+
   void step() {
-    if (unit_ < 0) {
-      begin_row();
-    } else {
-      const float* kept = score_row_.kept ? score_row_.kept + unit_ * kStrip : nullptr;
-      on_units_.weigh(score_row_.scores + unit_ * kStrip, kept, strip_.states[row_].shift(), 1, sums_.data(),
-                      strip_.weights + unit_ * unit_size_ + row_ * kStrip / 2);
-    }
-    if (++unit_ == units_) end_row();
+    if (unit_ < 0) return begin_row();
+    const int64_t begin = unit_, count = std::min(kUnitsOfStep, units_ - begin);
+    const float* kept = score_row_.kept ? score_row_.kept + begin * kStrip : nullptr;
+    on_units_.weigh(score_row_.scores + begin * kStrip, kept, strip_.states[row_].shift(), count,
+                    sums_.data(), strip_.weights + begin * unit_size_ + row_ * kStrip / 2);
+    unit_ += count;
+    if (unit_ == units_) end_row();
   }
   void begin_row() {
     score_row_ = scores_.row(strip_.query + row_, strip_.scores.row(row_));
@@ -50,6 +51,7 @@ class Weigher {
     if (strip_.sums.data && factor != 1)
       rows_.scale(strip_.sums.row(row_), d_, factor, strip_.sums.row(row_));
     sums_.fill(0);
+    unit_ = 0;
   }
   void end_row() {
     const float sum = on_units_.total(sums_.data());

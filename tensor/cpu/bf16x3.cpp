@@ -208,14 +208,15 @@ class Product {
     tiles_.template load<6>(unit + plane * kPlane, kTileBytes);
     if constexpr (kCols == 2) tiles_.template load<7>(unit + plane * kPlane + kTile, kTileBytes);
   }
+  /// The slot is between loads and products: a load behind it may have to wait for the stores of a step whose
+  /// addresses look alike, those that end in the same 12 bits, and by then they are through.
   HWY_INLINE void multiply(Meanwhile* meanwhile) {
+    if (meanwhile) meanwhile->slot();
     tiles_.template multiply<0, 4, 6>();
     if constexpr (kCols == 2) tiles_.template multiply<1, 4, 7>();
     if (meanwhile) meanwhile->slot();
-    if constexpr (kRows == 1) return;
-    tiles_.template multiply<2, 5, 6>();
-    if constexpr (kCols == 2) tiles_.template multiply<3, 5, 7>();
-    if (meanwhile) meanwhile->slot();
+    if constexpr (kRows == 2) tiles_.template multiply<2, 5, 6>();
+    if constexpr (kRows == 2 && kCols == 2) tiles_.template multiply<3, 5, 7>();
   }
 
   Tiles tiles_;

@@ -13,12 +13,12 @@ struct TileArgs {
   std::int64_t rows, depth;  ///< extents of i and k
   const T* a;                ///< element (i, k) at a[i·row_step + k·depth_step]
   std::int64_t row_step, depth_step;
-  const T* b;                  ///< packed: element (k, j) at b[k·width + j], 64-byte aligned
-  T* c;                        ///< row i begins at c + c_rows[i]
-  const std::int64_t* c_rows;  ///< offsets in elements
-  std::int64_t c_step;         ///< between the offsets, 0 where it differs
-  std::int64_t cols;           ///< columns of C to write, at most the kernel's width
-  bool accumulate;             ///< add to C instead of overwriting it
+  const T* b;                      ///< packed: element (k, j) at b[k·width + j], 64-byte aligned
+  T* c;                            ///< row i begins at c + c_rows[i]
+  const std::int64_t* c_rows;      ///< offsets in elements
+  std::int64_t c_step;             ///< between the offsets, 0 where it differs
+  std::int64_t cols;               ///< columns of C to write, at most the kernel's width
+  bool accumulate;                 ///< add to C instead of overwriting it
   Meanwhile* meanwhile = nullptr;  ///< what kernels on a machine's tiles have slots for
 };
 
@@ -57,7 +57,7 @@ struct TileKernels {
   int rows_max;
   int lanes;                             ///< elements in a vector
   TileKernel<T> table[2][kMaxTileRows];  ///< [vectors − 1][rows − 1]
-  int slots = 0;          ///< in a unit of depth of a full tile
+  int slots = 0;                         ///< in a unit of depth
   int tiles = kRowTiles;  ///< of a block of A, at most: it shares the second-level cache with the task's B
   /// Depth of a block whose panel of B stays in the first-level cache.
   std::int64_t depth_max = 256;
