@@ -12,6 +12,20 @@
 
 namespace tsr::cpu {
 
+namespace {
+
+bool wants(const char* value) {
+  const char* wanted = std::getenv("TESSERA_AMX");
+  return wanted != nullptr && std::strcmp(wanted, value) == 0;
+}
+
+}  // namespace
+
+bool emulates_amx() {
+  static const bool emulates = wants("emulated");
+  return emulates;
+}
+
 #if defined(__x86_64__) && defined(__linux__)
 namespace {
 
@@ -31,8 +45,7 @@ bool ask_for_tiles() {
 
 bool has_amx() {
   static const bool available = [] {
-    const char* wanted = std::getenv("TESSERA_AMX");
-    return (wanted == nullptr || std::strcmp(wanted, "0") != 0) && cpu_has_amx() && ask_for_tiles();
+    return !wants("0") && !emulates_amx() && cpu_has_amx() && ask_for_tiles();
   }();
   return available;
 }

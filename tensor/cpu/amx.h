@@ -10,8 +10,12 @@
 namespace tsr::cpu {
 
 /// Whether this machine multiplies tiles of bfloat16, the operating system lets this process, and the
-/// environment doesn't say TESSERA_AMX=0.
+/// environment says neither TESSERA_AMX=0 nor TESSERA_AMX=emulated.
 bool has_amx();
+
+/// Whether the environment says TESSERA_AMX=emulated: tiles in plain C++, on any machine, to be stepped
+/// through.
+bool emulates_amx();
 
 inline constexpr int kTileRows = 16, kTileBytes = 64;
 

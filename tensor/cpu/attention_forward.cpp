@@ -25,9 +25,9 @@ struct ForwardPlan {
   explicit ForwardPlan(const AttentionOperands& x)
       : tiles(attention_tiles<T>(x)),
         rows(tiles ? tiles->rows_max : tile_kernels<T>().rows_max * (64 / tile_kernels<T>().rows_max)),
-        keys(std::clamp<int64_t>(
-            ((tiles ? 128 : 64) << 10) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, x.d()), 64,
-            tiles ? 512 : 256)),
+        keys(std::clamp<int64_t>(((tiles ? 128 : 64) << 10) / static_cast<int64_t>(sizeof(T)) /
+                                     std::max<int64_t>(1, x.d()) / kStrip * kStrip,
+                                 64, tiles ? 512 : 256)),
         queries(x.n(), ceil_div(x.n(), 1024), rows),
         splits(x.m(), ceil_div(kWantedTasks, x.heads() * queries.count()), keys) {}
 };

@@ -38,7 +38,7 @@ HWY_INLINE V exp_score(D d, V x, float) {
 }
 template <class D, class V>
 HWY_INLINE V exp_score(D d, V x, double) {
-  return hn::Exp(d, x);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));  // Highway's makes 0 of NaN
 }
 
 /// Calls f(i) for the vectors that cover [0, count).
@@ -261,11 +261,9 @@ void form_slopes(const SlopeRow& low, const SlopeRow& high, std::int64_t col, st
 
 void mark(float* unit, bool wild) { unit[kMark] = std::bit_cast<float>(std::uint32_t{wild}); }
 
-void turn(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float factor, float* to,
+void turn(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float* to,
           std::int64_t to_stride) {
   transpose(x, stride, rows, cols, to, to_stride);
-  for (std::int64_t j = 0; j < cols && factor != 1; ++j)
-    scale(to + j * to_stride, rows, factor, to + j * to_stride);
 }
 
 AttentionUnits unit_functions() { return {weigh_units, total, mark, differentiate_half, form_slopes, turn}; }

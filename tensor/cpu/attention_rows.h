@@ -70,9 +70,9 @@ struct AttentionUnits {
                         SlopeUnits& to);
   /// Their gradients, too, as rows p and p + 16 of a left operand.
   void (*form)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, SlopeUnits& to);
-  /// to[j, i] = x[i, j]·factor, x [rows, cols].
-  void (*turn)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float factor,
-               float* to, std::int64_t to_stride);
+  /// to[j, i] = x[i, j], x [rows, cols].
+  void (*turn)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float* to,
+               std::int64_t to_stride);
 };
 
 const AttentionUnits& attention_units();

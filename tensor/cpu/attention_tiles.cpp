@@ -9,14 +9,16 @@ Units::Units(Context& context, const TileKernels<float>& kernels, int64_t extent
       step_(form_->room(depth)),
       data_(context.workspace_of<float>(static_cast<std::size_t>(ceil_div(extent, kStrip) * step_))) {}
 
-void Units::take_rows(const StridedMatrix<float>& a, int64_t rows, int64_t depth, int64_t strip) {
+void Units::take_rows(const StridedMatrix<float>& a, int64_t rows, int64_t depth, int64_t strip,
+                      int64_t unit) {
   for (int64_t row = 0; row < rows; row += kStrip)
     form_->rows(
         {a.data + row * a.row_stride, a.row_stride, a.col_stride, std::min(kStrip, rows - row), 0, depth},
-        at(strip + row / kStrip, 0));
+        at(strip + row / kStrip, unit));
 }
 
-void Units::take_panels(const StridedMatrix<float>& b, int64_t depth, int64_t cols, float* scratch) {
+void Units::take_panels(const StridedMatrix<float>& b, int64_t depth, int64_t cols, int64_t strip,
+                        int64_t unit, float* scratch) {
   const OperandB<float> packer = strided_b(b);
   for (int64_t col = 0; col < cols; col += kStrip) {
     const int64_t count = std::min(kStrip, cols - col), width = ceil_div(count, kTileRows) * kTileRows;
@@ -28,7 +30,7 @@ void Units::take_panels(const StridedMatrix<float>& b, int64_t depth, int64_t co
                                                            .width = width,
                                                            .buffer = scratch,
                                                            .read_once = true});
-    form_->panel(packed.data, packed.depth_step, depth, count, width, at(col / kStrip, 0));
+    form_->panel(packed.data, packed.depth_step, depth, count, width, at(strip + col / kStrip, unit));
   }
 }
 
@@ -54,7 +56,9 @@ int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
 
 template <>
 const TileKernels<float>* attention_tiles<float>(const AttentionOperands& x) {
-  if (std::min(x.n(), x.m()) < 64) return nullptr;
+  // Short sequences end in parts of tiles, and there are few products for each number that is formed.
+  const int64_t shorter = std::min(x.n(), x.m());
+  if (shorter < 96 || shorter * x.d() < 128 * 64) return nullptr;
   const TileKernels<float>& kernels = tile_kernels<float>(x.n(), x.m(), x.d());
   return kernels.form ? &kernels : nullptr;
 }

@@ -15,11 +15,12 @@ class Units {
   /// Room for `extent` rows or columns of `depth`, in the context's workspace.
   Units(Context& context, const TileKernels<float>& kernels, std::int64_t extent, std::int64_t depth);
 
-  /// Become a, [rows, depth], a left operand, from strip `strip` on.
-  void take_rows(const StridedMatrix<float>& a, std::int64_t rows, std::int64_t depth,
-                 std::int64_t strip = 0);
-  /// Become b, [depth, cols], a right operand. `scratch` has room for `depth` rows of 32.
-  void take_panels(const StridedMatrix<float>& b, std::int64_t depth, std::int64_t cols, float* scratch);
+  /// Become a, [rows, depth], a left operand, from a strip and a unit on.
+  void take_rows(const StridedMatrix<float>& a, std::int64_t rows, std::int64_t depth, std::int64_t strip,
+                 std::int64_t unit);
+  /// Become b, [depth, cols], a right operand, likewise. `scratch` has room for `depth` rows of 32.
+  void take_panels(const StridedMatrix<float>& b, std::int64_t depth, std::int64_t cols, std::int64_t strip,
+                   std::int64_t unit, float* scratch);
 
   float* at(std::int64_t strip, std::int64_t unit) const {
     return data_ + strip * step_ + unit * form_->size;

@@ -151,24 +151,13 @@ class TileBackward {
                         {g.top.as<float>() + head * x.n(), g.log_sum.as<float>() + head * x.n(), delta},
                         kBlock, params.dropout > 0),
         queries_(context_, kernels, x.n(), x.d()),
-        grads_(context_, kernels, x.n(), x.d()),
         queries_t_(context_, kernels, x.d(), x.n()),
+        grads_(context_, kernels, x.n(), x.d()),
         grads_t_(context_, kernels, x.d(), x.n()),
         blocks_{{context_, kernels, kBlock, x.d()}, {context_, kernels, kBlock, x.d()}},
         pieces_{{context_, kernels, rows_of_piece_, kBlock}, {context_, kernels, rows_of_piece_, kBlock}},
         scratch_(context_.workspace_of<float>(static_cast<std::size_t>(kStrip * std::max(kBlock, x.d())))) {
-    const auto q = AttentionOperands::head<const float>(x.q, head);
-    const auto grad = AttentionOperands::head<const float>(g.grad, head);
-    for_pieces({0, x.n()}, kStrip, [&](Range strip) {
-      const DenseRows<float> scaled{scratch_, x.d()};
-      for (int64_t i = 0; i < strip.size(); ++i)
-        rows_.scale(q.row(strip.begin + i), x.d(), scale_, scaled.row(i));
-      queries_.take_rows({scaled.data, x.d(), 1}, strip.size(), x.d(), strip.begin / kStrip);
-    });
-    grads_.take_rows({grad.data, grad.stride, 1}, x.n(), x.d());
-    queries_t_.take_rows({q.data, 1, q.stride}, x.d(), x.n());
-    grads_t_.take_rows({grad.data, 1, grad.stride}, x.d(), x.n());
-    std::fill_n(grad_q, x.n() * x.d(), 0.F);
+    for_pieces({0, x.n()}, kStrip, [&](Range strip) { take(strip); });
   }
 
   void run(Range keys) {
@@ -194,13 +183,29 @@ class TileBackward {
   template <std::size_t kCount>
   using Products = std::array<UnitProduct, kCount>;
 
+  /// Some queries and gradients, while they are in the first-level cache.
+  void take(Range strip) {
+    const int64_t d = x_.d(), rows = strip.size(), index = strip.begin / kStrip;
+    const auto q = AttentionOperands::head<const float>(x_.q, head_).from(strip.begin);
+    const auto grad = AttentionOperands::head<const float>(g_.grad, head_).from(strip.begin);
+    for (int64_t i = 0; i < rows; ++i) rows_.scale(q.row(i), d, scale_, scratch_ + i * d);
+    queries_.take_rows({scratch_, d, 1}, rows, d, index, 0);
+    queries_t_.take_rows({scratch_, 1, d}, d, rows, 0, index);
+    grads_.take_rows({grad.data, grad.stride, 1}, rows, d, index, 0);
+    grads_t_.take_rows({grad.data, 1, grad.stride}, d, rows, 0, index);
+  }
+
   void plan(Range keys) {
     int64_t index = 0;
     for_pieces(keys, kBlock, [&](Range block) {
       scores_.choose_keys(block);
       const auto before = pairs_.size();
       for_pieces({0, x_.n()}, rows_of_piece_, [&](Range queries) {
-        if (scores_.visible(queries.end - 1) == 0) return clear_bias(block, queries);
+        if (scores_.visible(queries.end - 1) == 0) {
+          if (block.begin == keys.begin)
+            std::fill_n(grad_q_.row(queries.begin), queries.size() * x_.d(), 0.F);
+          return clear_bias(block, queries);
+        }
         pairs_.push_back({index, block, queries, pairs_.size() == before, false});
       });
       if (pairs_.size() == before) return clear(block);
@@ -288,25 +293,28 @@ class TileBackward {
                         .cols = x_.d(),
                         .units = ceil_div(p.keys.size(), kStrip),
                         .c = grad_q_.from(p.queries.begin),
-                        .accumulate = true}};
+                        .accumulate = p.block > 0}};
   }
 
   void load(const Pair& p) {
     KeyBlock& to = block(p);
-    const int64_t d = x_.d(), count = p.keys.size();
-    const auto k = AttentionOperands::head<const float>(x_.k, head_).from(p.keys.begin);
-    const auto v = AttentionOperands::head<const float>(x_.v, head_).from(p.keys.begin);
-    to.keys_t.take_panels({k.data, 1, k.stride}, d, count, scratch_);
-    to.values_t.take_panels({v.data, 1, v.stride}, d, count, scratch_);
-    to.keys.take_panels({k.data, k.stride, 1}, count, d, scratch_);
+    const int64_t d = x_.d();
+    for_pieces(p.keys, kStrip, [&](Range strip) {
+      const int64_t rows = strip.size(), index = (strip.begin - p.keys.begin) / kStrip;
+      const auto k = AttentionOperands::head<const float>(x_.k, head_).from(strip.begin);
+      const auto v = AttentionOperands::head<const float>(x_.v, head_).from(strip.begin);
+      to.keys_t.take_panels({k.data, 1, k.stride}, d, rows, index, 0, scratch_);
+      to.keys.take_panels({k.data, k.stride, 1}, rows, d, 0, index, scratch_);
+      to.values_t.take_panels({v.data, 1, v.stride}, d, rows, index, 0, scratch_);
+    });
   }
 
   void store(const Pair& p) {
     const KeyBlock& from = block(p);
     const auto k = AttentionOperands::head<float>(g_.grad_k, head_).from(p.keys.begin);
     const auto v = AttentionOperands::head<float>(g_.grad_v, head_).from(p.keys.begin);
-    on_units_.turn(from.grad_k.data, from.grad_k.stride, x_.d(), p.keys.size(), scale_, k.data, k.stride);
-    on_units_.turn(from.grad_v.data, from.grad_v.stride, x_.d(), p.keys.size(), 1, v.data, v.stride);
+    on_units_.turn(from.grad_k.data, from.grad_k.stride, x_.d(), p.keys.size(), k.data, k.stride);
+    on_units_.turn(from.grad_v.data, from.grad_v.stride, x_.d(), p.keys.size(), v.data, v.stride);
   }
   /// The gradients of keys that no query sees.
   void clear(Range keys) {
@@ -341,8 +349,8 @@ class TileBackward {
   Context context_{Device::cpu};
   Scores<float> scores_;
   Differentiator differentiator_;
-  Units queries_;  ///< times the scale
-  Units grads_, queries_t_, grads_t_;
+  Units queries_, queries_t_;  ///< times the scale
+  Units grads_, grads_t_;
   KeyBlock blocks_[2];  ///< of the pair at hand and of a neighbour
   Piece pieces_[2];     ///< of a pair and of the one before it or after it
   float* scratch_;

@@ -95,7 +95,7 @@ class TileForward {
       const DenseRows<float> rows{scratch_, x.d()};
       for (int64_t i = 0; i < size(strip); ++i)
         rows_.scale(q.row(strip * kStrip + i), x.d(), static_cast<float>(params.scale), rows.row(i));
-      scaled_.take_rows({scratch_, x.d(), 1}, size(strip), x.d(), strip);
+      scaled_.take_rows({scratch_, x.d(), 1}, size(strip), x.d(), strip, 0);
     }
   }
 
@@ -123,8 +123,8 @@ class TileForward {
     if (strip == strips()) return;
     const auto k = AttentionOperands::head<const float>(x_.k, head_).from(block.begin);
     const auto v = AttentionOperands::head<const float>(x_.v, head_).from(block.begin);
-    keys_.take_panels({k.data, 1, k.stride}, x_.d(), block.size(), scratch_);
-    values_.take_panels({v.data, v.stride, 1}, block.size(), x_.d(), scratch_);
+    keys_.take_panels({k.data, 1, k.stride}, x_.d(), block.size(), 0, 0, scratch_);
+    values_.take_panels({v.data, v.stride, 1}, block.size(), x_.d(), 0, 0, scratch_);
     score(strip).run(kernels_, nullptr);
     for (const int64_t first = strip; strip < strips(); ++strip) {
       weigh(strip, first);

@@ -72,14 +72,15 @@ class Magnitude {
 };
 
 /// Writes the planes of pairs (low, high) to `to` and kPlane elements on each. h is x cut off, m rounds what
-/// that leaves; of what is infinite or no number, h alone means something.
+/// that leaves, and l is the rest: all of it, or of a subnormal one the upper half. Of what is infinite or no
+/// number, h alone means something.
 HWY_INLINE void store_pairs(Vector low, Vector high, Magnitude& magnitude, float* to) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats d;
   const Words words;
   const auto upper = hn::Set(words, 0xFFFF0000), half = hn::Set(words, 0x8000);
   const auto write = [&](int plane, hn::Vec<Words> a, hn::Vec<Words> b) HWY_ATTR {
-    const auto pairs = hn::Or(hn::ShiftRight<16>(a), b);
+    const auto pairs = hn::OrAnd(hn::ShiftRight<16>(a), b, upper);
     hn::StoreU(hn::BitCast(d, pairs), d, to + plane * kPlane);
     return pairs;
   };

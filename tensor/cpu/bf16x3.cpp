@@ -294,6 +294,7 @@ HWY_EXPORT(kernels_amx);
 HWY_EXPORT(kernels_emulated);
 
 const TileKernels<float>* bf16x3_kernels() {
+  if (emulates_amx()) return &emulated_bf16x3_kernels();
   if (!has_amx()) return nullptr;
   static const TileKernels<float> kernels = HWY_DYNAMIC_DISPATCH(kernels_amx)();
   return &kernels;

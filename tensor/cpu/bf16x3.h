@@ -10,7 +10,7 @@
 
 namespace tsr::cpu {
 
-/// Kernels on AMX's tiles; null on machines without them.
+/// Kernels on AMX's tiles, or on emulated ones where the environment asks for them; else null.
 const TileKernels<float>* bf16x3_kernels();
 
 /// The same kernels, with tiles in plain C++: slow, to be tested and stepped through on any machine.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <doctest/doctest.h>
@@ -199,6 +200,18 @@ TEST_CASE("numbers that are infinite, huge or none give what float32's own produ
     for (int64_t j = 0; j < p.cols; ++j)  // rows without wild numbers keep their digits, but for column 2
       if (j != 2 && j != 5) CHECK(std::abs(c[static_cast<std::size_t>(j)] - exact(p, 0, j).sum) < 1e-4);
   }
+}
+
+TEST_CASE("numbers whose least parts are subnormal leave their neighbours alone") {
+  TileProblem p(32, 32, 64);
+  std::uint32_t bits = 0x00800001;  // from the smallest normal number on
+  for (int64_t k = 0; k < p.depth; ++k) {
+    for (int64_t i = 0; i < 32; ++i) {
+      if ((k + i) % 3 == 0) p.left(i, k) = std::bit_cast<float>(bits += 0x1234B);
+      if ((k + i) % 5 == 0) p.right(k, i) = -std::bit_cast<float>(bits += 0x4321D);
+    }
+  }
+  CHECK(worst(p, product(p, emulated_bf16x3_kernels())) < 4);
 }
 
 TEST_CASE("AMX's tiles give the emulated ones' bits") {
