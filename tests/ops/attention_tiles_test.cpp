@@ -27,13 +27,13 @@ struct TileCase {
 
 // Lengths on either side of strips, blocks and pieces; heads few enough for keys in several parts.
 const TileCase kCases[] = {
-    {"whole strips", 16, 128, 128, 64},
-    {"ends of five", 16, 133, 197, 64},
-    {"several blocks", 16, 96, 600, 96},
+    {"whole strips", 8, 128, 128, 64},
+    {"ends of five", 8, 133, 197, 64},
+    {"several blocks", 8, 96, 600, 96},
     {"several pieces", 2, 530, 130, 64},
     {"keys in parts", 1, 128, 1100, 72},
-    {"causal", 16, 160, 160, 64, true},
-    {"causal, and early queries see nothing", 16, 300, 140, 64, true},
+    {"causal", 8, 160, 160, 64, true},
+    {"causal, and early queries see nothing", 8, 300, 140, 64, true},
     {"causal, in parts", 1, 520, 700, 64, true},
     {"bias", 2, 130, 290, 64, false, true},
     {"mask", 2, 130, 290, 64, false, false, true},
