@@ -226,8 +226,7 @@ class TileBackward {
     differentiator_.begin(piece(i), pair(i).queries);
     const int64_t slots =
         (before ? slots_of(gradients_of(i - 1)) : 0) + (after ? slots_of(scores_of(i + 1)) : 0);
-    Meanwhile meanwhile(Differentiator::step, &differentiator_, differentiator_.steps(),
-                        std::max<int64_t>(1, slots));
+    Meanwhile meanwhile(Differentiator::step, &differentiator_, differentiator_.steps(), slots);
     if (before) {
       run(gradients_of(i - 1), &meanwhile);
       if (pair(i - 1).last) store(pair(i - 1));

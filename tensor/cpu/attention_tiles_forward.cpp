@@ -138,7 +138,7 @@ class TileForward {
     const bool before = strip > first, after = strip + 1 < strips();
     const int64_t slots =
         (after ? score(strip + 1).slots(kernels_) : 0) + (before ? add(strip - 1).slots(kernels_) : 0);
-    Meanwhile meanwhile(Weigher::step, &weigher_, weigher_.steps(), std::max<int64_t>(1, slots));
+    Meanwhile meanwhile(Weigher::step, &weigher_, weigher_.steps(), slots);
     if (after) score(strip + 1).run(kernels_, &meanwhile);
     if (before) add(strip - 1).run(kernels_, &meanwhile);
     meanwhile.finish();
