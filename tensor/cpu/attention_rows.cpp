@@ -178,22 +178,22 @@ AttentionRows<T> functions() {
 AttentionRows<float> functions_float() { return functions<float>(); }
 AttentionRows<double> functions_double() { return functions<double>(); }
 
-void weigh_units(const float* scores, const float* kept, float shift, std::int64_t units, float* sums,
-                 float* to) {
+void weigh_units(const float* scores, const float* kept, float shift, std::int64_t visible,
+                 std::int64_t units, float* sums, float* to) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   const auto top = hn::Set(d, shift);
+  const auto weigh = [&](std::int64_t j, Vector& sum) HWY_ATTR {
+    if (j >= visible) return hn::Zero(d);
+    const auto weight = exp_score(d, hn::Sub(hn::LoadU(d, scores + j), top), float());
+    sum = hn::Add(sum, weight);
+    return kept ? hn::Mul(weight, hn::LoadU(d, kept + j)) : weight;
+  };
   for (std::int64_t p = 0; p < kPairs; p += kLanes) {
     auto sum = hn::LoadU(d, sums + p);
     for (std::int64_t unit = 0; unit < units; ++unit) {
       const std::int64_t j = unit * kUnit + p;
-      auto low = exp_score(d, hn::Sub(hn::LoadU(d, scores + j), top), float());
-      auto high = exp_score(d, hn::Sub(hn::LoadU(d, scores + j + kPairs), top), float());
-      sum = hn::Add(sum, hn::Add(low, high));
-      if (kept) {
-        low = hn::Mul(low, hn::LoadU(d, kept + j));
-        high = hn::Mul(high, hn::LoadU(d, kept + j + kPairs));
-      }
+      const auto low = weigh(j, sum), high = weigh(j + kPairs, sum);
       Magnitude unread;
       store_pairs(low, high, unread, to + unit * kUnitSize + p);
     }

@@ -57,9 +57,10 @@ struct SlopeUnits {
 
 /// The functions that leave their results in units of operands (bf16x3-inl.h).
 struct AttentionUnits {
-  /// kept·exp(scores - shift), of one row, to that row of `units` units; sums [16] += exp(scores - shift).
-  void (*weigh)(const float* scores, const float* kept, float shift, std::int64_t units, float* sums,
-                float* to);
+  /// kept·exp(scores - shift), of one row, to that row of `units` units; sums [16] += exp(scores - shift). Of
+  /// the scores `visible` at most are above -inf, the first ones.
+  void (*weigh)(const float* scores, const float* kept, float shift, std::int64_t visible, std::int64_t units,
+                float* sums, float* to);
   /// Σ sums [16].
   float (*total)(const float* sums);
   /// Says of a unit whether a number in it is wild.

@@ -54,6 +54,12 @@ int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
   return ceil_div(rows, kStrip) * ceil_div(cols, kStrip) * units * kernels.slots;
 }
 
+void scale_rows(const DenseRows<const float>& x, int64_t rows, int64_t d, float factor, float* to) {
+  const auto scale = attention_rows<float>().scale;
+  if (x.stride == d) return scale(x.data, rows * d, factor, to);
+  for (int64_t i = 0; i < rows; ++i) scale(x.row(i), d, factor, to + i * d);
+}
+
 template <>
 const TileKernels<float>* attention_tiles<float>(const AttentionOperands& x) {
   // Short sequences end in parts of tiles, and there are few products for each number that is formed.

@@ -47,6 +47,9 @@ struct UnitProduct {
   std::int64_t slots(const TileKernels<float>& kernels) const;
 };
 
+/// to [rows, d] = x·factor, dense.
+void scale_rows(const DenseRows<const float>& x, std::int64_t rows, std::int64_t d, float factor, float* to);
+
 /// The machine's tiles, when they are worth while for these operands.
 template <class T>
 const TileKernels<float>* attention_tiles(const AttentionOperands& x);

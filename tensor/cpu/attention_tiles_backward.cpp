@@ -93,6 +93,8 @@ class Differentiator {
       to_.slope_rows = piece_->slope_rows.at(strip_, unit_);
     }
     const SlopeRow &low = row(pair_), &high = row(pair_ + kPairs);
+    if (part_ == 1 && scores_.count() - unit_ * kStrip <= kPairs)
+      return;  // of those 16 columns is none there
     if (part_ < 2) {
       on_units_.differentiate(low, high, unit_ * kStrip, pair_, part_, to_);
     } else {
@@ -188,7 +190,7 @@ class TileBackward {
     const int64_t d = x_.d(), rows = strip.size(), index = strip.begin / kStrip;
     const auto q = AttentionOperands::head<const float>(x_.q, head_).from(strip.begin);
     const auto grad = AttentionOperands::head<const float>(g_.grad, head_).from(strip.begin);
-    for (int64_t i = 0; i < rows; ++i) rows_.scale(q.row(i), d, scale_, scratch_ + i * d);
+    scale_rows(q, rows, d, scale_, scratch_);
     queries_.take_rows({scratch_, d, 1}, rows, d, index, 0);
     queries_t_.take_rows({scratch_, 1, d}, d, rows, 0, index);
     grads_.take_rows({grad.data, grad.stride, 1}, rows, d, index, 0);

@@ -39,8 +39,9 @@ class Weigher {
     if (unit_ < 0) return begin_row();
     const int64_t begin = unit_, count = std::min(kUnitsOfStep, units_ - begin);
     const float* kept = score_row_.kept ? score_row_.kept + begin * kStrip : nullptr;
-    on_units_.weigh(score_row_.scores + begin * kStrip, kept, strip_.states[row_].shift(), count,
-                    sums_.data(), strip_.weights + begin * unit_size_ + row_ * kStrip / 2);
+    on_units_.weigh(score_row_.scores + begin * kStrip, kept, strip_.states[row_].shift(),
+                    score_row_.visible - begin * kStrip, count, sums_.data(),
+                    strip_.weights + begin * unit_size_ + row_ * kStrip / 2);
     unit_ += count;
     if (unit_ == units_) end_row();
   }
@@ -92,9 +93,7 @@ class TileForward {
         scratch_(context_.workspace_of<float>(static_cast<std::size_t>(kStrip * std::max(block, x.d())))) {
     const auto q = AttentionOperands::head<const float>(x.q, head).from(queries.begin);
     for (int64_t strip = 0; strip < strips(); ++strip) {
-      const DenseRows<float> rows{scratch_, x.d()};
-      for (int64_t i = 0; i < size(strip); ++i)
-        rows_.scale(q.row(strip * kStrip + i), x.d(), static_cast<float>(params.scale), rows.row(i));
+      scale_rows(q.from(strip * kStrip), size(strip), x.d(), static_cast<float>(params.scale), scratch_);
       scaled_.take_rows({scratch_, x.d(), 1}, size(strip), x.d(), strip, 0);
     }
   }

@@ -214,7 +214,6 @@ class Product {
     if (meanwhile) meanwhile->slot();
     tiles_.template multiply<0, 4, 6>();
     if constexpr (kCols == 2) tiles_.template multiply<1, 4, 7>();
-    if (meanwhile) meanwhile->slot();
     if constexpr (kRows == 2) tiles_.template multiply<2, 5, 6>();
     if constexpr (kRows == 2 && kCols == 2) tiles_.template multiply<3, 5, 7>();
   }
@@ -267,7 +266,7 @@ TileKernels<float> kernels() {
   TileKernels<float> result{.rows_max = 2 * kTileRows,
                             .lanes = kTileRows,
                             .table = {},
-                            .slots = 12,
+                            .slots = 6,
                             .tiles = 2,
                             .depth_max = 768,
                             .form = &form};
