@@ -1,5 +1,7 @@
 #include "tensor/cpu/attention_tiles.h"
 
+#include "tensor/cpu/amx.h"
+
 namespace tsr::cpu {
 
 using std::int64_t;
