@@ -23,6 +23,14 @@ struct DenseRows {
   operator DenseRows<const T>() const requires(!std::is_const_v<T>) { return {data, stride}; }
 };
 
+/// to [rows, d] = x·factor, dense.
+template <class T>
+void scale_rows(const DenseRows<const T>& x, std::int64_t rows, std::int64_t d, T factor, T* to) {
+  const auto scale = attention_rows<T>().scale;
+  if (x.stride == d) return scale(x.data, rows * d, factor, to);
+  for (std::int64_t i = 0; i < rows; ++i) scale(x.row(i), d, factor, to + i * d);
+}
+
 /// Rows of a left operand where they are.
 template <class T>
 struct LeftRows {

@@ -90,8 +90,7 @@ class BackwardTask {
   void add(Range block, Range queries, const T* delta, const DenseRows<T>& grad_q) {
     const auto q = AttentionOperands::head<const T>(x_.q, head_).from(queries.begin);
     const auto grad = AttentionOperands::head<const T>(g_.grad, head_).from(queries.begin);
-    const T scale = static_cast<T>(params_.scale);
-    for (int64_t i = 0; i < queries.size(); ++i) rows_.scale(q.row(i), x_.d(), scale, scaled_.row(i));
+    scale_rows(q, queries.size(), x_.d(), static_cast<T>(params_.scale), scaled_.data);
     queries_.pack(q, queries.size(), x_.d());
     grads_.pack(grad, queries.size(), x_.d());
 

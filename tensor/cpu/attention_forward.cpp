@@ -56,10 +56,8 @@ class ForwardTask {
         scaled_{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())), x.d()},
         products_{context_.workspace_of<T>(static_cast<std::size_t>(plan.rows * padded(plan.keys))),
                   padded(plan.keys)} {
-    const auto q = AttentionOperands::head<const T>(x.q, head);
-    const T scale = static_cast<T>(params.scale);
-    for (int64_t i = 0; i < queries.size(); ++i)
-      rows_.scale(q.row(queries.begin + i), x.d(), scale, scaled_.row(i));
+    const auto q = AttentionOperands::head<const T>(x.q, head).from(queries.begin);
+    scale_rows(q, queries.size(), x.d(), static_cast<T>(params.scale), scaled_.data);
   }
 
   /// Attends to `keys`: sums of weighted values [queries, d] and the states of the rows.

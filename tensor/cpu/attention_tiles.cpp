@@ -43,9 +43,9 @@ void UnitProduct::run(const TileKernels<float>& kernels, Meanwhile* meanwhile) c
   args.depth = units * kStrip, args.c_rows = places, args.c_step = c.stride;
   args.accumulate = accumulate, args.meanwhile = meanwhile;
   for (int64_t col = 0; col < cols; col += kStrip) {
-    args.b = b + col / kStrip * b_step, args.cols = std::min(kStrip, cols - col);
+    args.b = b.data + col / kStrip * b.step, args.cols = std::min(kStrip, cols - col);
     for (int64_t row = 0; row < rows; row += kStrip) {
-      args.a = a + row / kStrip * a_step, args.rows = std::min(kStrip, rows - row);
+      args.a = a.data + row / kStrip * a.step, args.rows = std::min(kStrip, rows - row);
       args.c = c.row(row) + col;
       kernels.at(args.cols > kTileRows ? 2 : 1, args.rows)(args);
     }
@@ -54,12 +54,6 @@ void UnitProduct::run(const TileKernels<float>& kernels, Meanwhile* meanwhile) c
 
 int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
   return ceil_div(rows, kStrip) * ceil_div(cols, kStrip) * units * kernels.slots;
-}
-
-void scale_rows(const DenseRows<const float>& x, int64_t rows, int64_t d, float factor, float* to) {
-  const auto scale = attention_rows<float>().scale;
-  if (x.stride == d) return scale(x.data, rows * d, factor, to);
-  for (int64_t i = 0; i < rows; ++i) scale(x.row(i), d, factor, to + i * d);
 }
 
 template <>

@@ -9,6 +9,12 @@ namespace tsr::cpu {
 
 inline constexpr std::int64_t kStrip = 32;  ///< rows or columns of a strip, and depths of a unit
 
+/// Where a product begins to read an operand, and what lies between its strips.
+struct UnitSlice {
+  const float* data;
+  std::int64_t step;
+};
+
 /// Operands of tile products: strips of rows of A, or of columns of B, each a row of units of depth.
 class Units {
  public:
@@ -25,7 +31,7 @@ class Units {
   float* at(std::int64_t strip, std::int64_t unit) const {
     return data_ + strip * step_ + unit * form_->size;
   }
-  std::int64_t step() const { return step_; }  ///< from strip to strip
+  UnitSlice from(std::int64_t strip, std::int64_t unit) const { return {at(strip, unit), step_}; }
 
  private:
   const TileForm<float>* form_;
@@ -33,22 +39,16 @@ class Units {
   float* data_;
 };
 
-/// c [rows, cols] (+)= a·b, where a begins at a strip and unit of its operand and b of its own.
+/// c [rows, cols] (+)= a·b.
 struct UnitProduct {
-  const float* a;
-  std::int64_t a_step, rows;
-  const float* b;
-  std::int64_t b_step, cols;
-  std::int64_t units;  ///< of depth
+  UnitSlice a, b;
+  std::int64_t rows, cols, units;  ///< units of depth
   DenseRows<float> c;
   bool accumulate;
 
   void run(const TileKernels<float>& kernels, Meanwhile* meanwhile) const;
   std::int64_t slots(const TileKernels<float>& kernels) const;
 };
-
-/// to [rows, d] = x·factor, dense.
-void scale_rows(const DenseRows<const float>& x, std::int64_t rows, std::int64_t d, float factor, float* to);
 
 /// The machine's tiles, when they are worth while for these operands.
 template <class T>

@@ -168,7 +168,7 @@ class TileBackward {
     if (count == 0) return;
     load(pairs_[0]);
     run(scores_of(0), nullptr);
-    for (int64_t i = 0; i < count; ++i) differentiate(i, count);
+    for (int64_t i = 0; i < count; ++i) differentiate(i);
     run(gradients_of(count - 1), nullptr);
     store(pairs_.back());
   }
@@ -222,8 +222,8 @@ class TileBackward {
   const Piece& piece(int64_t i) const { return pieces_[i % 2]; }
 
   /// Pair i's weights and slopes, and beside them the products of its neighbours.
-  void differentiate(int64_t i, int64_t count) {
-    const bool before = i > 0, after = i + 1 < count;
+  void differentiate(int64_t i) {
+    const bool before = i > 0, after = i + 1 < static_cast<int64_t>(pairs_.size());
     if (pair(i).first) scores_.choose_keys(pair(i).keys);
     differentiator_.begin(piece(i), pair(i).queries);
     const int64_t slots =
@@ -257,11 +257,9 @@ class TileBackward {
     const Pair& p = pair(i);
     const KeyBlock& keys = block(p);
     const auto product = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.at(p.queries.begin / kStrip, 0),
-                         .a_step = a.step(),
+      return UnitProduct{.a = a.from(p.queries.begin / kStrip, 0),
+                         .b = b.from(0, 0),
                          .rows = p.queries.size(),
-                         .b = b.at(0, 0),
-                         .b_step = b.step(),
                          .cols = p.keys.size(),
                          .units = ceil_div(x_.d(), kStrip),
                          .c = c,
@@ -274,11 +272,9 @@ class TileBackward {
     const Pair& p = pair(i);
     const KeyBlock& keys = block(p);
     const auto turned = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.at(0, p.queries.begin / kStrip),
-                         .a_step = a.step(),
+      return UnitProduct{.a = a.from(0, p.queries.begin / kStrip),
+                         .b = b.from(0, 0),
                          .rows = x_.d(),
-                         .b = b.at(0, 0),
-                         .b_step = b.step(),
                          .cols = p.keys.size(),
                          .units = ceil_div(p.queries.size(), kStrip),
                          .c = c,
@@ -286,11 +282,9 @@ class TileBackward {
     };
     const Units &rows = piece(i).slope_rows, &cols = keys.keys;
     return {turned(grads_t_, piece(i).weights, keys.grad_v), turned(queries_t_, piece(i).slopes, keys.grad_k),
-            UnitProduct{.a = rows.at(0, 0),
-                        .a_step = rows.step(),
+            UnitProduct{.a = rows.from(0, 0),
+                        .b = cols.from(0, 0),
                         .rows = p.queries.size(),
-                        .b = cols.at(0, 0),
-                        .b_step = cols.step(),
                         .cols = x_.d(),
                         .units = ceil_div(p.keys.size(), kStrip),
                         .c = grad_q_.from(p.queries.begin),
@@ -342,7 +336,6 @@ class TileBackward {
   const AttentionOperands& x_;
   const AttentionGradients& g_;
   const TileKernels<float>& kernels_;
-  const AttentionRows<float>& rows_ = attention_rows<float>();
   const AttentionUnits& on_units_ = attention_units();
   const float scale_;
   const int64_t rows_of_piece_, head_;

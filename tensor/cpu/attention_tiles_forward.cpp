@@ -125,9 +125,7 @@ class TileForward {
     keys_.take_panels({k.data, 1, k.stride}, x_.d(), block.size(), 0, 0, scratch_);
     values_.take_panels({v.data, v.stride, 1}, block.size(), x_.d(), 0, 0, scratch_);
     score(strip).run(kernels_, nullptr);
-    for (const int64_t first = strip; strip < strips(); ++strip) {
-      weigh(strip, first);
-    }
+    for (const int64_t first = strip; strip < strips(); ++strip) weigh(strip, first);
     add(strips() - 1).run(kernels_, nullptr);
   }
 
@@ -145,11 +143,9 @@ class TileForward {
 
   /// The scores of a strip's queries and the block's keys.
   UnitProduct score(int64_t strip) const {
-    return {.a = scaled_.at(strip, 0),
-            .a_step = scaled_.step(),
+    return {.a = scaled_.from(strip, 0),
+            .b = keys_.from(0, 0),
             .rows = size(strip),
-            .b = keys_.at(0, 0),
-            .b_step = keys_.step(),
             .cols = scores_.count(),
             .units = ceil_div(x_.d(), kStrip),
             .c = products(strip),
@@ -157,11 +153,9 @@ class TileForward {
   }
   /// Adds the block's values, weighted, to a strip's sums.
   UnitProduct add(int64_t strip) const {
-    return {.a = weights_.at(strip % 2, 0),
-            .a_step = weights_.step(),
+    return {.a = weights_.from(strip % 2, 0),
+            .b = values_.from(0, 0),
             .rows = size(strip),
-            .b = values_.at(0, 0),
-            .b_step = values_.step(),
             .cols = x_.d(),
             .units = ceil_div(scores_.count(), kStrip),
             .c = sums(strip),
