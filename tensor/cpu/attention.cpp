@@ -20,27 +20,21 @@ T* zeroed(Context& context, int64_t count) {
 
 template <class T>
 Scores<T>::Scores(Context& context, const AttentionOperands& operands, const AttentionParams& params,
-                  int64_t head, int64_t most_keys)
-    : operands_(operands), params_(params), head_(head) {
+                  int64_t most_keys)
+    : operands_(operands), params_(params) {
   if (operands.key_mask.data) hidden_ = zeroed<T>(context, padded(most_keys));
   if (operands.bias.data) added_ = zeroed<T>(context, padded(most_keys));
   if (params.dropout > 0) kept_ = zeroed<T>(context, padded(most_keys));
 }
 
 template <class T>
-void Scores<T>::choose_keys(Range keys) {
-  keys_ = keys;
+void Scores<T>::choose_keys(int64_t head, Range keys) {
+  head_ = head, keys_ = keys;
   if (!hidden_) return;
   const View& mask = operands_.key_mask;
   const bool* seen = mask.as<bool>() + head_ / operands_.q.size[1] * mask.stride[0];
   for (int64_t j = 0; j < keys.size(); ++j)
     hidden_[j] = seen[(keys.begin + j) * mask.stride[1]] ? T(0) : -std::numeric_limits<T>::infinity();
-}
-
-template <class T>
-int64_t Scores<T>::visible(int64_t query) const {
-  if (!params_.causal) return keys_.size();
-  return std::clamp<int64_t>(query + operands_.m() - operands_.n() + 1 - keys_.begin, 0, keys_.size());
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "tensor/context.h"
@@ -123,19 +124,27 @@ struct AttentionOperands {
   }
 };
 
-/// The scores of one head, a block of keys at a time: what is added to a row of products, and what dropout
-/// does to the weights.
+/// Of `keys`, how many query i sees: the first so many.
+inline std::int64_t visible_keys(const AttentionOperands& x, const AttentionParams& params, Range keys,
+                                 std::int64_t query) {
+  if (!params.causal) return keys.size();
+  return std::clamp<std::int64_t>(query + x.m() - x.n() + 1 - keys.begin, 0, keys.size());
+}
+
+/// Scores, a block of a head's keys at a time: what is added to a row of products, and what dropout does to
+/// the weights.
 template <class T>
 class Scores {
  public:
-  /// For blocks of at most `most_keys` keys of head `head` of all. The operands outlive this.
+  /// For blocks of at most `most_keys` keys. The operands outlive this.
   Scores(Context& context, const AttentionOperands& operands, const AttentionParams& params,
-         std::int64_t head, std::int64_t most_keys);
+         std::int64_t most_keys);
 
-  void choose_keys(Range keys);
+  /// A block of head `head` of all.
+  void choose_keys(std::int64_t head, Range keys);
   std::int64_t count() const { return keys_.size(); }  ///< of the block's keys
   /// Keys of the block that query i sees: the first so many.
-  std::int64_t visible(std::int64_t query) const;
+  std::int64_t visible(std::int64_t query) const { return visible_keys(operands_, params_, keys_, query); }
   /// The row of query i, whose products are in `products`. Valid until the next call.
   ScoreRow<T> row(std::int64_t query, T* products);
 
@@ -145,9 +154,24 @@ class Scores {
 
   const AttentionOperands& operands_;
   const AttentionParams& params_;
-  std::int64_t head_;
+  std::int64_t head_ = 0;
   Range keys_{0, 0};
   T *hidden_ = nullptr, *added_ = nullptr, *kept_ = nullptr;
+};
+
+/// What attention_fwd makes.
+struct AttentionResults {
+  View y, top, log_sum;
+
+  /// Stores a row, of which `sum` is the sum of weighted values, where it belongs or already there.
+  template <class T>
+  void store(std::int64_t head, std::int64_t query, const T* sum, const OnlineSoftmax<T>& state) const {
+    const T scale = state.sum == 0 ? T(0) : 1 / state.sum;  // a query that sees nothing
+    attention_rows<T>().scale(sum, y.size[3], scale, AttentionOperands::head<T>(y, head).row(query));
+    const std::int64_t row = head * y.size[2] + query;
+    top.as<T>()[row] = state.top;
+    log_sum.as<T>()[row] = state.sum == 0 ? T(0) : std::log(state.sum);
+  }
 };
 
 /// Calls f(piece) for consecutive pieces of `range` of at most `size`.

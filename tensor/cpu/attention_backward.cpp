@@ -6,7 +6,7 @@
 //   grad Q = scale·grad S·K,  grad K = scale·grad Sᵀ·Q.
 // A task owns some keys of a head and walks over all queries; the parts of grad Q that the tasks of one head
 // leave are added in their order.
-#include <cmath>
+#include <vector>
 
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/attention_tiles.h"
@@ -44,7 +44,7 @@ class BackwardTask {
         params_(params),
         plan_(plan),
         head_(head),
-        scores_(context_, x, params, head, plan.keys),
+        scores_(context_, x, params, plan.keys),
         keys_t_(context_, x.d(), plan.keys),
         values_t_(context_, x.d(), plan.keys),
         keys_(context_, plan.keys, x.d()),
@@ -79,7 +79,7 @@ class BackwardTask {
   void load(Range block) {
     const auto k = AttentionOperands::head<const T>(x_.k, head_).from(block.begin);
     const auto v = AttentionOperands::head<const T>(x_.v, head_).from(block.begin);
-    scores_.choose_keys(block);
+    scores_.choose_keys(head_, block);
     keys_t_.pack_transposed(k, x_.d(), block.size());
     values_t_.pack_transposed(v, x_.d(), block.size());
     keys_.pack(k, block.size(), x_.d());
@@ -150,17 +150,18 @@ class Backward {
       : x_(x), g_(g), params_(params), plan_(x) {}
 
   void run(Context& context) {
-    const int64_t rows = x_.heads() * x_.n(), splits = plan_.splits.count();
+    const int64_t rows = x_.heads() * x_.n(), tasks = x_.heads() * plan_.splits.count();
     delta_ = context.workspace_of<T>(static_cast<std::size_t>(rows));
-    grad_q_ = context.workspace_of<T>(static_cast<std::size_t>(splits * rows * x_.d()));
+    if (!in_place())
+      grad_q_ = context.workspace_of<T>(static_cast<std::size_t>(plan_.splits.count() * rows * x_.d()));
     for_rows(rows, [&](int64_t row) { find_delta(row); });
-    parallel_for(x_.heads() * splits, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t head = task / splits, split = task % splits;
-        differentiate(head, plan_.splits.at(split), grad_q_ + (split * x_.heads() + head) * x_.n() * x_.d());
-      }
+    parallel_for(tasks, plan_.tiles ? parts_together(tasks) : 1, [&](int64_t begin, int64_t end) {
+      if (plan_.tiles) return differentiate_on_tiles(begin, end);
+      for (int64_t task = begin; task < end; ++task)
+        BackwardTask<T>(x_, g_, params_, plan_, head(task))
+            .run(keys(task), delta_ + head(task) * x_.n(), grad_q(task));
     });
-    for_rows(rows, [&](int64_t row) { store_grad_q(row); });
+    if (!in_place()) for_rows(rows, [&](int64_t row) { store_grad_q(row); });
   }
 
  private:
@@ -171,13 +172,24 @@ class Backward {
     });
   }
 
-  void differentiate(int64_t head, Range keys, T* grad_q) {
-    const T* delta = delta_ + head * x_.n();
+  /// Whether the tasks leave grad_q as it is to be: tiles make it of scaled keys.
+  bool in_place() const { return plan_.tiles && plan_.splits.count() == 1; }
+  int64_t head(int64_t task) const { return task / plan_.splits.count(); }
+  Range keys(int64_t task) const { return plan_.splits.at(task % plan_.splits.count()); }
+  T* grad_q(int64_t task) const {
+    return grad_q_ + (task % plan_.splits.count() * x_.heads() + head(task)) * x_.n() * x_.d();
+  }
+
+  void differentiate_on_tiles(int64_t begin, int64_t end) {
     if constexpr (std::is_same_v<T, float>) {
-      if (plan_.tiles)
-        return differentiate_on_tiles(x_, g_, params_, *plan_.tiles, head, keys, delta, grad_q);
+      std::vector<TilePart> parts;
+      for (int64_t task = begin; task < end; ++task) {
+        const auto sums = in_place() ? AttentionOperands::head<float>(g_.grad_q, head(task))
+                                     : DenseRows<float>{grad_q(task), x_.d()};
+        parts.push_back({head(task), {0, x_.n()}, keys(task), sums});
+      }
+      cpu::differentiate_on_tiles(x_, g_, params_, *plan_.tiles, parts, delta_);
     }
-    BackwardTask<T>(x_, g_, params_, plan_, head).run(keys, delta, grad_q);
   }
 
   T* row_of(const View& x, int64_t row) const {
@@ -189,10 +201,11 @@ class Backward {
   void store_grad_q(int64_t row) {
     const auto& rows = attention_rows<T>();
     const int64_t d = x_.d(), split_size = x_.heads() * x_.n() * d;
+    const T scale = plan_.tiles ? T(1) : static_cast<T>(params_.scale);
     T* to = row_of(g_.grad_q, row);
-    rows.scale(grad_q_ + row * d, d, static_cast<T>(params_.scale), to);
+    rows.scale(grad_q_ + row * d, d, scale, to);
     for (int64_t split = 1; split < plan_.splits.count(); ++split)
-      rows.add_scaled(grad_q_ + split * split_size + row * d, d, static_cast<T>(params_.scale), to);
+      rows.add_scaled(grad_q_ + split * split_size + row * d, d, scale, to);
   }
 
   const AttentionOperands& x_;
@@ -200,7 +213,7 @@ class Backward {
   const AttentionParams& params_;
   const BackwardPlan<T> plan_;
   T* delta_ = nullptr;   ///< D [head, n]
-  T* grad_q_ = nullptr;  ///< [split, head, n, d], before the scale
+  T* grad_q_ = nullptr;  ///< [split, head, n, d], before the scale unless made on tiles
 };
 
 template <class T>

@@ -4,7 +4,7 @@
 // Milakov and Gimelshein (2018) for the softmax of a row that arrives in pieces; Rabe and Staats,
 // "Self-attention does not need O(n²) memory" (2021), and Dao et al., "FlashAttention" (2022), for the sums
 // that go with it.
-#include <cmath>
+#include <vector>
 
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/attention_tiles.h"
@@ -50,7 +50,7 @@ class ForwardTask {
         plan_(plan),
         head_(head),
         queries_(queries),
-        scores_(context_, x, params, head, plan.keys),
+        scores_(context_, x, params, plan.keys),
         keys_(context_, x.d(), plan.keys),
         values_(context_, plan.keys, x.d()),
         scaled_{context_.workspace_of<T>(static_cast<std::size_t>(queries.size() * x.d())), x.d()},
@@ -66,7 +66,7 @@ class ForwardTask {
     std::fill_n(sums, queries_.size() * x_.d(), T(0));
     std::fill_n(states, queries_.size(), OnlineSoftmax<T>());
     for_pieces(keys, plan_.keys, [&](Range block) {
-      scores_.choose_keys(block);
+      scores_.choose_keys(head_, block);
       if (scores_.visible(queries_.end - 1) == 0) return;
       keys_.pack_transposed(AttentionOperands::head<const T>(x_.k, head_).from(block.begin), x_.d(),
                             block.size());
@@ -104,46 +104,60 @@ class ForwardTask {
 template <class T>
 class Forward {
  public:
-  Forward(const AttentionOperands& x, const View& y, const View& top, const View& log_sum,
-          const AttentionParams& params)
-      : x_(x), y_(y), top_(top), log_sum_(log_sum), params_(params), plan_(x) {}
+  Forward(const AttentionOperands& x, const AttentionResults& results, const AttentionParams& params)
+      : x_(x), results_(results), params_(params), plan_(x) {}
 
   void run(Context& context) {
-    const int64_t parts = x_.heads() * plan_.queries.count(), splits = plan_.splits.count();
+    const int64_t tasks = x_.heads() * plan_.queries.count() * plan_.splits.count();
     const int64_t rows = x_.heads() * x_.n();
-    if (splits > 1) {
-      sums_ = context.workspace_of<T>(static_cast<std::size_t>(splits * rows * x_.d()));
-      states_ = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(splits * rows));
-    }
-    parallel_for(parts * splits, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) attend(task / splits, task % splits);
+    if (split())
+      sums_ = context.workspace_of<T>(static_cast<std::size_t>(plan_.splits.count() * rows * x_.d()));
+    states_ = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(plan_.splits.count() * rows));
+    parallel_for(tasks, plan_.tiles ? parts_together(tasks) : 1, [&](int64_t begin, int64_t end) {
+      if (plan_.tiles) return attend_on_tiles(begin, end);
+      for (int64_t task = begin; task < end; ++task) attend(task);
     });
-    if (splits == 1) return;
+    if (!split()) return;
     parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) merge(row);
     });
   }
 
  private:
-  void attend(int64_t part, int64_t split) {
-    const int64_t head = part / plan_.queries.count();
-    const Range queries = plan_.queries.at(part % plan_.queries.count());
-    const auto run = [&](Range keys, T* sums, OnlineSoftmax<T>* states) {
-      if constexpr (std::is_same_v<T, float>) {
-        if (plan_.tiles)
-          return attend_on_tiles(x_, params_, *plan_.tiles, plan_.keys, head, queries, keys, sums, states);
-      }
-      ForwardTask<T>(x_, params_, plan_, head, queries).run(keys, sums, states);
-    };
-    if (plan_.splits.count() > 1) {
-      const int64_t row = (split * x_.heads() + head) * x_.n() + queries.begin;
-      return run(plan_.splits.at(split), sums_ + row * x_.d(), states_ + row);
-    }
+  bool split() const { return plan_.splits.count() > 1; }
+  int64_t head(int64_t task) const { return task / plan_.splits.count() / plan_.queries.count(); }
+  Range queries(int64_t task) const {
+    return plan_.queries.at(task / plan_.splits.count() % plan_.queries.count());
+  }
+  Range keys(int64_t task) const { return plan_.splits.at(task % plan_.splits.count()); }
+  /// Of sums and states, the task's first row.
+  int64_t row(int64_t task) const {
+    return (task % plan_.splits.count() * x_.heads() + head(task)) * x_.n() + queries(task).begin;
+  }
+
+  void attend(int64_t task) {
+    const int64_t head = this->head(task);
+    const Range queries = this->queries(task);
+    ForwardTask<T> forward(x_, params_, plan_, head, queries);
+    OnlineSoftmax<T>* states = states_ + row(task);
+    if (split()) return forward.run(keys(task), sums_ + row(task) * x_.d(), states);
     Context context(Device::cpu);
     T* sums = context.workspace_of<T>(static_cast<std::size_t>(queries.size() * x_.d()));
-    auto* states = context.workspace_of<OnlineSoftmax<T>>(static_cast<std::size_t>(queries.size()));
-    run({0, x_.m()}, sums, states);
-    for (int64_t i = 0; i < queries.size(); ++i) store(head, queries.begin + i, sums + i * x_.d(), states[i]);
+    forward.run(keys(task), sums, states);
+    for (int64_t i = 0; i < queries.size(); ++i)
+      results_.store(head, queries.begin + i, sums + i * x_.d(), states[i]);
+  }
+
+  void attend_on_tiles(int64_t begin, int64_t end) {
+    if constexpr (std::is_same_v<T, float>) {
+      std::vector<TilePart> parts;
+      for (int64_t task = begin; task < end; ++task) {
+        const auto y = AttentionOperands::head<float>(results_.y, head(task)).from(queries(task).begin);
+        const auto sums = split() ? DenseRows<float>{sums_ + row(task) * x_.d(), x_.d()} : y;
+        parts.push_back({head(task), queries(task), keys(task), sums, states_ + row(task)});
+      }
+      cpu::attend_on_tiles(x_, params_, *plan_.tiles, plan_.keys, parts, split() ? nullptr : &results_);
+    }
   }
 
   /// The splits of a row become one, the first, in their order.
@@ -156,19 +170,11 @@ class Forward {
       attention_rows<T>().scale(total, x_.d(), factor, total);
       attention_rows<T>().add_scaled(sums_ + (split * rows + row) * x_.d(), x_.d(), others, total);
     }
-    store(row / x_.n(), row % x_.n(), total, states_[row]);
-  }
-
-  void store(int64_t head, int64_t query, const T* sum, const OnlineSoftmax<T>& state) {
-    const T scale = state.sum == 0 ? T(0) : 1 / state.sum;  // a query that sees nothing
-    attention_rows<T>().scale(sum, x_.d(), scale, AttentionOperands::head<T>(y_, head).row(query));
-    const int64_t row = head * x_.n() + query;
-    top_.as<T>()[row] = state.top;
-    log_sum_.as<T>()[row] = state.sum == 0 ? T(0) : std::log(state.sum);
+    results_.store(row / x_.n(), row % x_.n(), total, states_[row]);
   }
 
   const AttentionOperands& x_;
-  const View &y_, &top_, &log_sum_;
+  const AttentionResults& results_;
   const AttentionParams& params_;
   const ForwardPlan<T> plan_;
   T* sums_ = nullptr;                   ///< of split heads: [split, head, n, d]
@@ -179,7 +185,8 @@ template <class T>
 void attention_forward(Context& context, View q, View k, View v, View bias, View key_mask, View y, View top,
                        View log_sum, const AttentionParams& params) {
   const AttentionOperands operands{q, k, v, bias, key_mask};
-  if (operands.heads() * operands.n() > 0) Forward<T>(operands, y, top, log_sum, params).run(context);
+  const AttentionResults results{y, top, log_sum};
+  if (operands.heads() * operands.n() > 0) Forward<T>(operands, results, params).run(context);
 }
 
 TSR_CPU_KERNEL(attention_fwd, attention_forward, float, double);

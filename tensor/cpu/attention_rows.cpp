@@ -11,7 +11,6 @@
 #include "tensor/cpu/bf16x3-inl.h"
 #include "tensor/cpu/lanes-inl.h"
 #include "tensor/cpu/math-inl.h"
-#include "tensor/cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu::HWY_NAMESPACE {
@@ -19,14 +18,15 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 using tsr::HWY_NAMESPACE::polynomial;
 
-/// exp(x) for x ≤ 88, to 3 ulp and what rounding x·log₂e costs; 0 below -87; NaN stays. With n the integer
-/// nearest to y = x·log₂e, 2^(y - n) is a polynomial fitted by tests/golden/polynomials.py, and n is added to
-/// its exponent. The lowest bits of y + 1.5·2²³ are those of n.
+constexpr float kLog2E = 1.44269504F;
+
+/// 2^y for y ≤ 127, to 3 ulp; 0 below -126; NaN stays. With n the integer nearest to y, 2^(y - n) is a
+/// polynomial fitted by tests/golden/polynomials.py, and n is added to its exponent. The lowest bits of
+/// y + 1.5·2²³ are those of n.
 template <class D, class V>
-HWY_INLINE V exp_score(D d, V x, float) {
+HWY_INLINE V exp2_score(D d, V y) {
   const hn::RebindToSigned<D> di;
   const V lowest = hn::Set(d, -126), magic = hn::Set(d, 12582912);
-  const V y = hn::Mul(x, hn::Set(d, 1.44269504F));
   const V bounded = hn::Max(lowest, y);  // a NaN in the second operand is what x86's maximum gives
   const V shifted = hn::Add(bounded, magic);
   const V value = polynomial(d, hn::Sub(bounded, hn::Sub(shifted, magic)),
@@ -35,6 +35,11 @@ HWY_INLINE V exp_score(D d, V x, float) {
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
   const V power = hn::BitCast(d, hn::Add(hn::BitCast(di, value), exponent));
   return hn::IfThenZeroElse(hn::Lt(y, lowest), power);
+}
+/// exp(x), to that and what rounding x·log₂e costs.
+template <class D, class V>
+HWY_INLINE V exp_score(D d, V x, float) {
+  return exp2_score(d, hn::Mul(x, hn::Set(d, kLog2E)));
 }
 template <class D, class V>
 HWY_INLINE V exp_score(D d, V x, double) {
@@ -214,7 +219,7 @@ HWY_INLINE void differentiate_vector(const SlopeRow& row, std::int64_t j, Vector
   const Floats d;
   const auto score = hn::Sub(hn::LoadU(d, row.scores + j), hn::Set(d, row.top));
   auto grad = hn::LoadU(d, row.grads + j);
-  const auto all = exp_score(d, hn::Sub(score, hn::Set(d, row.log_sum)), float());
+  const auto all = exp2_score(d, hn::MulSub(score, hn::Set(d, kLog2E), hn::Set(d, row.log_sum * kLog2E)));
   weight = all;
   if (row.kept) {
     const auto factor = hn::LoadU(d, row.kept + j);
@@ -226,23 +231,23 @@ HWY_INLINE void differentiate_vector(const SlopeRow& row, std::int64_t j, Vector
 }
 
 void differentiate_half(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
-                        SlopeUnits& to) {
+                        const SlopeUnits& to) {
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
-  if (p == 0 && half == 0) std::fill_n(to.most[0], 2 * 16, 0U);
   const std::int64_t place = half * kTile + p * kPairs;
+  Magnitude slopes, unread;
+  if (p > 0 || half > 0) slopes = Magnitude(to.slopes);
   for (std::int64_t j = 0; j < kPairs; j += kLanes) {
     Vector weight[2], slope[2];
     differentiate_vector(low, col + half * kPairs + j, weight[0], slope[0]);
     differentiate_vector(high, col + half * kPairs + j, weight[1], slope[1]);
-    Magnitude weights(to.most[0] + j), slopes(to.most[1] + j);
-    store_pairs(weight[0], weight[1], weights, to.weights + place + j);
+    store_pairs(weight[0], weight[1], unread, to.weights + place + j);
     store_pairs(slope[0], slope[1], slopes, to.slopes + place + j);
-    weights.save(to.most[0] + j), slopes.save(to.most[1] + j);
   }
+  slopes.save(to.slopes);
 }
 
 void form_slopes(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
-                 SlopeUnits& to) {
+                 const SlopeUnits& to) {
   const Floats d;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   Magnitude unread;
@@ -252,21 +257,24 @@ void form_slopes(const SlopeRow& low, const SlopeRow& high, std::int64_t col, st
     store_pairs(hn::LoadU(d, high.grads + col + j), hn::LoadU(d, high.grads + col + kPairs + j), unread,
                 row + kTile);
   }
-  if (p + 1 < kPairs) return;
-  Magnitude weights, slopes;
-  for (std::int64_t j = 0; j < kPairs; j += kLanes)
-    weights.take(Magnitude(to.most[0] + j)), slopes.take(Magnitude(to.most[1] + j));
-  weights.mark(to.weights), slopes.mark(to.slopes), slopes.mark(to.slope_rows);
+  // The last time, of all. A weight is wild when it is no number, and then so is its slope.
+  const Magnitude slopes(to.slopes);
+  slopes.save(to.slope_rows), slopes.save(to.weights);
 }
 
-void mark(float* unit, bool wild) { unit[kMark] = std::bit_cast<float>(std::uint32_t{wild}); }
-
-void turn(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float* to,
-          std::int64_t to_stride) {
-  transpose(x, stride, rows, cols, to, to_stride);
+void clear(std::int64_t p, const SlopeUnits& to) {
+  for (float* unit : {to.weights, to.slopes})
+    for (std::int64_t tile = 0; tile < kMark; tile += kTile)
+      std::fill(unit + tile + p * kPairs, unit + tile + kTile, 0.F);
 }
 
-AttentionUnits unit_functions() { return {weigh_units, total, mark, differentiate_half, form_slopes, turn}; }
+void mark(float* unit, bool wild) {
+  std::fill_n(unit + kMark, kPairs, wild ? std::numeric_limits<float>::infinity() : 0.F);
+}
+
+AttentionUnits functions_units() {
+  return {weigh_units, total, mark, differentiate_half, form_slopes, clear};
+}
 
 }  // namespace
 }  // namespace tsr::cpu::HWY_NAMESPACE
@@ -277,7 +285,7 @@ namespace tsr::cpu {
 
 HWY_EXPORT(functions_float);
 HWY_EXPORT(functions_double);
-HWY_EXPORT(unit_functions);
+HWY_EXPORT(functions_units);
 
 template <>
 const AttentionRows<float>& attention_rows<float>() {
@@ -292,7 +300,7 @@ const AttentionRows<double>& attention_rows<double>() {
 }
 
 const AttentionUnits& attention_units() {
-  static const AttentionUnits functions = HWY_DYNAMIC_DISPATCH(unit_functions)();
+  static const AttentionUnits functions = HWY_DYNAMIC_DISPATCH(functions_units)();
   return functions;
 }
 

@@ -52,7 +52,6 @@ struct SlopeRow {
 struct SlopeUnits {
   float *weights, *slopes;  ///< of panels whose depth the rows are
   float* slope_rows;        ///< of rows whose depth the columns are
-  std::uint32_t most[2][16];
 };
 
 /// The functions that leave their results in units of operands (bf16x3-inl.h).
@@ -63,17 +62,17 @@ struct AttentionUnits {
                 float* sums, float* to);
   /// Σ sums [16].
   float (*total)(const float* sums);
-  /// Says of a unit whether a number in it is wild.
+  /// Says of a unit that was weighed whether a number in it is wild.
   void (*mark)(float* unit, bool wild);
   /// AttentionRows::differentiate for 16 columns, `half` of a unit's, of rows p and p + 16, to be called for
-  /// all halves and p = 0 … 15 in turn. Rows begin at the unit.
+  /// all halves and p = 0, 1 … in turn. Rows begin at the unit.
   void (*differentiate)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
-                        SlopeUnits& to);
+                        const SlopeUnits& to);
   /// Their gradients, too, as rows p and p + 16 of a left operand.
-  void (*form)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, SlopeUnits& to);
-  /// to[j, i] = x[i, j], x [rows, cols].
-  void (*turn)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, float* to,
-               std::int64_t to_stride);
+  void (*form)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
+               const SlopeUnits& to);
+  /// Zeros for the rows from p to 15, and for those that are 16 further, of the panels.
+  void (*clear)(std::int64_t p, const SlopeUnits& to);
 };
 
 const AttentionUnits& attention_units();

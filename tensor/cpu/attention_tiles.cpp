@@ -1,38 +1,33 @@
 #include "tensor/cpu/attention_tiles.h"
 
 #include "tensor/cpu/amx.h"
+#include "tensor/parallel.h"
 
 namespace tsr::cpu {
 
 using std::int64_t;
 
-Units::Units(Context& context, const TileKernels<float>& kernels, int64_t extent, int64_t depth)
+Units::Units(Context& context, const TileKernels<float>& kernels, Side side, int64_t extent, int64_t depth)
     : form_(kernels.form),
+      side_(side),
       step_(form_->room(depth)),
       data_(context.workspace_of<float>(static_cast<std::size_t>(ceil_div(extent, kStrip) * step_))) {}
 
-void Units::take_rows(const StridedMatrix<float>& a, int64_t rows, int64_t depth, int64_t strip,
-                      int64_t unit) {
-  for (int64_t row = 0; row < rows; row += kStrip)
-    form_->rows(
-        {a.data + row * a.row_stride, a.row_stride, a.col_stride, std::min(kStrip, rows - row), 0, depth},
-        at(strip + row / kStrip, unit));
-}
-
-void Units::take_panels(const StridedMatrix<float>& b, int64_t depth, int64_t cols, int64_t strip,
-                        int64_t unit, float* scratch) {
-  const OperandB<float> packer = strided_b(b);
-  for (int64_t col = 0; col < cols; col += kStrip) {
-    const int64_t count = std::min(kStrip, cols - col), width = ceil_div(count, kTileRows) * kTileRows;
-    const Panel<float> packed = packer.pack(packer.state, {.batch = 0,
-                                                           .depth_begin = 0,
-                                                           .depth = depth,
-                                                           .col = col,
-                                                           .cols = count,
-                                                           .width = width,
-                                                           .buffer = scratch,
-                                                           .read_once = true});
-    form_->panel(packed.data, packed.depth_step, depth, count, width, at(strip + col / kStrip, unit));
+void Units::take(const DenseRows<const float>& x, int64_t rows, int64_t cols, bool turned, float factor,
+                 int64_t strip, int64_t unit) const {
+  const bool strips_of_rows = (side_ == Side::left) != turned;
+  for (int64_t row = 0; row < rows; row += kStrip) {
+    for (int64_t col = 0; col < cols; col += kStrip) {
+      const int64_t i = row / kStrip, j = col / kStrip;
+      form_unit({.side = side_,
+                 .turned = turned,
+                 .x = x.row(row) + col,
+                 .stride = x.stride,
+                 .rows = std::min(kStrip, rows - row),
+                 .cols = std::min(kStrip, cols - col),
+                 .factor = factor,
+                 .to = strips_of_rows ? at(strip + i, unit + j) : at(strip + j, unit + i)});
+    }
   }
 }
 
@@ -55,6 +50,50 @@ void UnitProduct::run(const TileKernels<float>& kernels, Meanwhile* meanwhile) c
 int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
   return ceil_div(rows, kStrip) * ceil_div(cols, kStrip) * units * kernels.slots;
 }
+
+Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
+                     std::span<const TilePart> parts, int64_t block, int64_t piece, int64_t lag)
+    : ring_(lag) {
+  for (const TilePart& part : parts)
+    if (part.keys.size() > block) ring_ = std::max(ring_, ceil_div(part.queries.size(), piece) + lag);
+  int64_t place = 0;
+  for (std::size_t index = 0; index < parts.size(); ++index) {
+    const TilePart& part = parts[index];
+    int64_t places = 0;  // of the pieces that see some of the first block; of others, none sees any
+    for_pieces(part.keys, block, [&](Range keys) {
+      const bool first = keys.begin == part.keys.begin;
+      const Block next{static_cast<int64_t>(index), keys, first};
+      const int64_t visits = visit(x, params, part, next, piece);
+      if (first) places = visits;
+      for (int64_t i = 0; i < visits; ++i)
+        visits_[visits_.size() - static_cast<std::size_t>(visits - i)].place =
+            (place + places - visits + i) % ring_;
+    });
+    if (places > 0) visits_.back().ends_part = true;
+    place += places;
+  }
+}
+
+int64_t Itinerary::visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
+                         const Block& block, int64_t piece) {
+  int64_t visits = 0;
+  for_pieces(part.queries, piece, [&](Range queries) {
+    if (visible_keys(x, params, block.keys, queries.end - 1) > 0) {
+      visits_.push_back({static_cast<int64_t>(blocks_.size()), visits++, queries, 0, false, false});
+    } else {
+      blind_.push_back({block.part, block.keys, queries, block.first});
+    }
+  });
+  if (visits == 0) {
+    unseen_.push_back({block.part, block.keys, part.queries, block.first});
+  } else {
+    visits_.back().last = true;
+    blocks_.push_back(block);
+  }
+  return visits;
+}
+
+int64_t parts_together(int64_t parts) { return std::clamp<int64_t>(parts / (3 * thread_count()), 1, 8); }
 
 template <>
 const TileKernels<float>* attention_tiles<float>(const AttentionOperands& x) {

@@ -1,9 +1,13 @@
 // Attention on a machine's tiles. Its products leave the vector units free, and what comes between two
 // products is work for these: scores are made and weights used while the block of scores between them is
-// turned into weights.
+// turned into weights. Tasks have several heads, one after the other without a gap.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "tensor/cpu/attention.h"
+#include "tensor/cpu/unit_form.h"
 
 namespace tsr::cpu {
 
@@ -19,14 +23,12 @@ struct UnitSlice {
 class Units {
  public:
   /// Room for `extent` rows or columns of `depth`, in the context's workspace.
-  Units(Context& context, const TileKernels<float>& kernels, std::int64_t extent, std::int64_t depth);
+  Units(Context& context, const TileKernels<float>& kernels, Side side, std::int64_t extent,
+        std::int64_t depth);
 
-  /// Become a, [rows, depth], a left operand, from a strip and a unit on.
-  void take_rows(const StridedMatrix<float>& a, std::int64_t rows, std::int64_t depth, std::int64_t strip,
-                 std::int64_t unit);
-  /// Become b, [depth, cols], a right operand, likewise. `scratch` has room for `depth` rows of 32.
-  void take_panels(const StridedMatrix<float>& b, std::int64_t depth, std::int64_t cols, std::int64_t strip,
-                   std::int64_t unit, float* scratch);
+  /// Become x·factor, [rows, cols], or its transpose, from a strip and a unit on.
+  void take(const DenseRows<const float>& x, std::int64_t rows, std::int64_t cols, bool turned, float factor,
+            std::int64_t strip, std::int64_t unit) const;
 
   float* at(std::int64_t strip, std::int64_t unit) const {
     return data_ + strip * step_ + unit * form_->size;
@@ -35,6 +37,7 @@ class Units {
 
  private:
   const TileForm<float>* form_;
+  Side side_;
   std::int64_t step_;
   float* data_;
 };
@@ -50,23 +53,83 @@ struct UnitProduct {
   std::int64_t slots(const TileKernels<float>& kernels) const;
 };
 
+/// Some queries of a head beside some of its keys, and where their sums belong.
+struct TilePart {
+  std::int64_t head;
+  Range queries, keys;
+  DenseRows<float> sums;                   ///< [queries, d]: forward of values, backward grad_q
+  OnlineSoftmax<float>* states = nullptr;  ///< [queries], forward
+};
+
+/// A way through parts of heads: block by block of their keys, and for each, piece by piece of the queries
+/// that see some of it.
+class Itinerary {
+ public:
+  struct Block {
+    std::int64_t part;
+    Range keys;
+    bool first;  ///< of the part
+  };
+  struct Visit {
+    std::int64_t block, index;  ///< the index-th of the block
+    Range queries;
+    std::int64_t place;    ///< of the piece, in a ring of ring() pieces
+    bool last, ends_part;  ///< the last of the block, of the part
+  };
+  /// Queries that see none of the keys.
+  struct Blind {
+    std::int64_t part;
+    Range keys, queries;
+    bool first;  ///< whether the keys are the part's first
+  };
+
+  /// In blocks of at most `block` keys and pieces of `piece` queries. A piece's place stays its own until
+  /// `lag` visits after its last.
+  Itinerary(const AttentionOperands& x, const AttentionParams& params, std::span<const TilePart> parts,
+            std::int64_t block, std::int64_t piece, std::int64_t lag);
+
+  std::int64_t ring() const { return ring_; }
+  std::int64_t count() const { return static_cast<std::int64_t>(visits_.size()); }
+  bool has(std::int64_t visit) const { return visit >= 0 && visit < count(); }
+  const Visit& visit(std::int64_t index) const { return visits_[static_cast<std::size_t>(index)]; }
+  const Block& block(std::int64_t index) const { return blocks_[static_cast<std::size_t>(index)]; }
+  const Block& block_of(std::int64_t visit) const { return block(this->visit(visit).block); }
+  const std::vector<Blind>& blind() const { return blind_; }
+  /// Keys that no query of their part sees.
+  const std::vector<Blind>& unseen() const { return unseen_; }
+
+ private:
+  /// Adds the visits of a block, and returns how many there are: of the last pieces.
+  std::int64_t visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
+                     const Block& block, std::int64_t piece);
+
+  std::int64_t ring_;
+  std::vector<Block> blocks_;
+  std::vector<Visit> visits_;
+  std::vector<Blind> blind_, unseen_;
+};
+
 /// The machine's tiles, when they are worth while for these operands.
 template <class T>
 const TileKernels<float>* attention_tiles(const AttentionOperands& x);
 
-/// Attends from some queries of a head to some of its keys, blocks of `block` at a time: sums of weighted
-/// values [queries, d] and the states of their rows.
+/// How many tasks' parts go to a thread together. No part's results depend on it.
+std::int64_t parts_together(std::int64_t parts);
+
+/// Attends from the parts' queries to their keys, blocks of `block` at a time. With `results`, the parts have
+/// all keys of their queries, their sums lie where y does, and results are stored.
 void attend_on_tiles(const AttentionOperands& x, const AttentionParams& params,
-                     const TileKernels<float>& kernels, std::int64_t block, std::int64_t head, Range queries,
-                     Range keys, float* sums, OnlineSoftmax<float>* states);
+                     const TileKernels<float>& kernels, std::int64_t block, std::span<const TilePart> parts,
+                     const AttentionResults* results);
 
 struct AttentionGradients {
   View grad, y, top, log_sum, grad_q, grad_k, grad_v, grad_bias;
 };
 
-/// The gradients of some keys and values of a head, and what they bring to grad_q [n, d], but for the scale.
+/// The gradients of the parts' keys and values, and what they bring to grad_q. `delta` is Σ grad ∘ y of all
+/// rows, [head, n].
 void differentiate_on_tiles(const AttentionOperands& x, const AttentionGradients& g,
                             const AttentionParams& params, const TileKernels<float>& kernels,
-                            std::int64_t head, Range keys, const float* delta, float* grad_q);
+                            std::span<const TilePart> parts, const float* delta);
 
 }  // namespace tsr::cpu

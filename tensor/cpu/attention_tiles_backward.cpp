@@ -1,9 +1,9 @@
-// A task of fused attention on tiles, backward. The keys go by blocks and the queries by pieces; while a
+// Tasks of fused attention on tiles, backward. The keys go by blocks and the queries by pieces; while a
 // piece's scores and the gradients of its weights become weights P and gradients of scores D, the tiles
 // multiply what the last piece has left and what the next one needs.
 //
 // P and D are made in the layout of right operands, of gradients that are turned over: grad Vᵀ = Gᵀ·P and
-// grad Kᵀ = Qᵀ·D. D is made in that of left ones, too: grad Q = D·K.
+// grad Kᵀ = Qᵀ·D. D is made in that of left ones, too: grad Q = D·K. The scale is in Q, and in that K.
 #include <array>
 #include <limits>
 #include <vector>
@@ -21,11 +21,23 @@ struct KeyBlock {
   DenseRows<float> grad_k, grad_v;  ///< [d, keys]
 
   KeyBlock(Context& context, const TileKernels<float>& kernels, int64_t most, int64_t d)
-      : keys_t(context, kernels, most, d),
-        values_t(context, kernels, most, d),
-        keys(context, kernels, d, most),
+      : keys_t(context, kernels, Side::right, most, d),
+        values_t(context, kernels, Side::right, most, d),
+        keys(context, kernels, Side::right, d, most),
         grad_k{context.workspace_of<float>(static_cast<std::size_t>(d * most)), most},
         grad_v{context.workspace_of<float>(static_cast<std::size_t>(d * most)), most} {}
+};
+
+/// Room for a ring of pieces of queries, one behind the other.
+struct QueryRing {
+  Units queries, queries_t;  ///< times the scale
+  Units grads, grads_t;
+
+  QueryRing(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t d)
+      : queries(context, kernels, Side::left, rows, d),
+        queries_t(context, kernels, Side::left, d, rows),
+        grads(context, kernels, Side::left, rows, d),
+        grads_t(context, kernels, Side::left, d, rows) {}
 };
 
 /// Room for a piece of the queries beside a block of keys.
@@ -37,9 +49,9 @@ struct Piece {
   Piece(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t keys)
       : scores{context.workspace_of<float>(static_cast<std::size_t>(rows * keys)), keys},
         grads{context.workspace_of<float>(static_cast<std::size_t>(rows * keys)), keys},
-        weights(context, kernels, keys, rows),
-        slopes(context, kernels, keys, rows),
-        slope_rows(context, kernels, rows, keys) {}
+        weights(context, kernels, Side::right, keys, rows),
+        slopes(context, kernels, Side::right, keys, rows),
+        slope_rows(context, kernels, Side::left, rows, keys) {}
 };
 
 /// What a head's rows of weights and slopes depend on.
@@ -51,27 +63,24 @@ struct HeadRows {
 /// each of their units. Longer steps would be more than a core looks ahead.
 class Differentiator {
  public:
-  Differentiator(Context& context, Scores<float>& scores, const HeadRows& head, int64_t block, bool drops)
+  Differentiator(Context& context, Scores<float>& scores, int64_t block, bool drops)
       : scores_(scores),
-        head_(head),
         block_(block),
         zeros_(context.workspace_of<float>(static_cast<std::size_t>(block))),
         kept_(drops ? context.workspace_of<float>(static_cast<std::size_t>(kStrip * block)) : nullptr) {
     std::fill_n(zeros_, block, 0.F);
   }
 
-  void begin(const Piece& piece, Range queries) {
-    piece_ = &piece, queries_ = queries;
+  void begin(const Piece& piece, Range queries, const HeadRows& head) {
+    piece_ = &piece, queries_ = queries, head_ = head;
     strip_ = 0, unit_ = -1, pair_ = 0, part_ = 0;
     units_ = ceil_div(scores_.count(), kStrip);
   }
-  int64_t steps() const { return ceil_div(queries_.size(), kStrip) * (1 + kParts * units_) * kPairs; }
-  static void step(void* self) { static_cast<Differentiator*>(self)->step(); }
-
- private:
-  static constexpr int64_t kPairs = kStrip / 2;
-  static constexpr int kParts = 3;
-
+  int64_t steps() const {
+    int64_t pairs = 0;
+    for (int64_t strip = 0; strip * kStrip < queries_.size(); ++strip) pairs += this->pairs(strip);
+    return pairs * (1 + kParts * units_);
+  }
   void step() {
     if (unit_ < 0) {
       for (const int64_t i : {pair_, pair_ + kPairs}) row(i) = ready(strip_ * kStrip + i, i);
@@ -80,17 +89,24 @@ class Differentiator {
       if (++part_ < kParts) return;
       part_ = 0;
     }
-    if (++pair_ < kPairs) return;
+    if (++pair_ < pairs(strip_)) return;
     pair_ = 0;
     if (++unit_ < units_) return;
     unit_ = -1, ++strip_;
   }
 
+ private:
+  static constexpr int64_t kPairs = kStrip / 2;
+  static constexpr int kParts = 3;
+
+  /// Pairs of rows p and p + 16 of a strip; the last one may have fewer than 16.
+  int64_t pairs(int64_t strip) const { return std::min(kPairs, queries_.size() - strip * kStrip); }
+
   void differentiate() {
     if (pair_ == 0 && part_ == 0) {
-      to_.weights = piece_->weights.at(unit_, strip_);
-      to_.slopes = piece_->slopes.at(unit_, strip_);
-      to_.slope_rows = piece_->slope_rows.at(strip_, unit_);
+      to_ = {piece_->weights.at(unit_, strip_), piece_->slopes.at(unit_, strip_),
+             piece_->slope_rows.at(strip_, unit_)};
+      if (pairs(strip_) < kPairs) on_units_.clear(pairs(strip_), to_);
     }
     const SlopeRow &low = row(pair_), &high = row(pair_ + kPairs);
     if (part_ == 1 && scores_.count() - unit_ * kStrip <= kPairs)
@@ -116,7 +132,11 @@ class Differentiator {
     }
     ScoreRow<float> row = scores_.row(query, scores);
     row.cols = cols;
-    if (row.added || row.visible < cols) rows_.largest(row);
+    if (row.added) {
+      rows_.largest(row);
+    } else {
+      std::fill(scores + row.visible, scores + cols, -kInfinity);
+    }
     std::fill(grads + scores_.count(), grads + cols, 0.F);
     float* kept = kept_ ? kept_ + i * block_ : nullptr;
     if (kept) std::copy_n(row.kept, cols, kept);
@@ -124,13 +144,13 @@ class Differentiator {
   }
 
   Scores<float>& scores_;
-  const HeadRows head_;
   const AttentionRows<float>& rows_ = attention_rows<float>();
   const AttentionUnits& on_units_ = attention_units();
   const int64_t block_;
   float *zeros_, *kept_;
   const Piece* piece_ = nullptr;
   Range queries_{0, 0};
+  HeadRows head_{};
   std::array<SlopeRow, kStrip> of_strip_{};
   SlopeUnits to_{};
   int64_t strip_ = 0, unit_ = -1, units_ = 0, pair_ = 0;
@@ -140,105 +160,111 @@ class Differentiator {
 class TileBackward {
  public:
   TileBackward(const AttentionOperands& x, const AttentionGradients& g, const AttentionParams& params,
-               const TileKernels<float>& kernels, int64_t head, const float* delta, float* grad_q)
+               const TileKernels<float>& kernels, std::span<const TilePart> parts, const float* delta)
       : x_(x),
         g_(g),
         kernels_(kernels),
         scale_(static_cast<float>(params.scale)),
-        rows_of_piece_(2 * kStrip),
-        head_(head),
-        grad_q_{grad_q, x.d()},
-        scores_(context_, x, params, head, kBlock),
-        differentiator_(context_, scores_,
-                        {g.top.as<float>() + head * x.n(), g.log_sum.as<float>() + head * x.n(), delta},
-                        kBlock, params.dropout > 0),
-        queries_(context_, kernels, x.n(), x.d()),
-        queries_t_(context_, kernels, x.d(), x.n()),
-        grads_(context_, kernels, x.n(), x.d()),
-        grads_t_(context_, kernels, x.d(), x.n()),
-        blocks_{{context_, kernels, kBlock, x.d()}, {context_, kernels, kBlock, x.d()}},
-        pieces_{{context_, kernels, rows_of_piece_, kBlock}, {context_, kernels, rows_of_piece_, kBlock}},
-        scratch_(context_.workspace_of<float>(static_cast<std::size_t>(kStrip * std::max(kBlock, x.d())))) {
-    for_pieces({0, x.n()}, kStrip, [&](Range strip) { take(strip); });
-  }
+        parts_(parts),
+        delta_(delta),
+        way_(x, params, parts, kBlock, kPiece, kLag),
+        scores_(context_, x, params, kBlock),
+        differentiator_(context_, scores_, kBlock, params.dropout > 0),
+        queries_(context_, kernels, way_.ring() * kPiece, x.d()),
+        block_(context_, kernels, kBlock, x.d()),
+        pieces_{{context_, kernels, kPiece, kBlock}, {context_, kernels, kPiece, kBlock}} {}
 
-  void run(Range keys) {
-    plan(keys);
-    const auto count = static_cast<int64_t>(pairs_.size());
-    if (count == 0) return;
-    load(pairs_[0]);
-    run(scores_of(0), nullptr);
-    for (int64_t i = 0; i < count; ++i) differentiate(i);
-    run(gradients_of(count - 1), nullptr);
-    store(pairs_.back());
+  void run() {
+    leave_blind();
+    for (int64_t i = -1; i <= way_.count(); ++i) advance(i);
   }
 
  private:
-  static constexpr int64_t kBlock = 8 * kStrip;
-
-  /// A block of keys beside a piece of queries that see some of it.
-  struct Pair {
-    int64_t block;
-    Range keys, queries;
-    bool first, last;  ///< of the block
-  };
+  static constexpr int64_t kBlock = 8 * kStrip, kPiece = 2 * kStrip;
+  /// A piece's forms keep their place until the second after it is formed.
+  static constexpr int64_t kLag = 2;
   template <std::size_t kCount>
   using Products = std::array<UnitProduct, kCount>;
 
-  /// Some queries and gradients, while they are in the first-level cache.
-  void take(Range strip) {
-    const int64_t d = x_.d(), rows = strip.size(), index = strip.begin / kStrip;
-    const auto q = AttentionOperands::head<const float>(x_.q, head_).from(strip.begin);
-    const auto grad = AttentionOperands::head<const float>(g_.grad, head_).from(strip.begin);
-    scale_rows(q, rows, d, scale_, scratch_);
-    queries_.take_rows({scratch_, d, 1}, rows, d, index, 0);
-    queries_t_.take_rows({scratch_, 1, d}, d, rows, 0, index);
-    grads_.take_rows({grad.data, grad.stride, 1}, rows, d, index, 0);
-    grads_t_.take_rows({grad.data, 1, grad.stride}, d, rows, 0, index);
+  /// Gradients of what nothing sees are zero.
+  void leave_blind() {
+    for (const Itinerary::Blind& blind : way_.blind()) {
+      const TilePart& part = this->part(blind.part);
+      for (int64_t i = blind.queries.begin; i < blind.queries.end; ++i) {
+        if (blind.first) std::fill_n(part.sums.row(i), x_.d(), 0.F);
+        if (g_.grad_bias.data) std::fill_n(bias_row(part.head, i, blind.keys), blind.keys.size(), 0.F);
+      }
+    }
+    for (const Itinerary::Blind& unseen : way_.unseen())
+      for (const View* x : {&g_.grad_k, &g_.grad_v})
+        for (int64_t j = unseen.keys.begin; j < unseen.keys.end; ++j)
+          std::fill_n(AttentionOperands::head<float>(*x, part(unseen.part).head).row(j), x_.d(), 0.F);
   }
 
-  void plan(Range keys) {
-    int64_t index = 0;
-    for_pieces(keys, kBlock, [&](Range block) {
-      scores_.choose_keys(block);
-      const auto before = pairs_.size();
-      for_pieces({0, x_.n()}, rows_of_piece_, [&](Range queries) {
-        if (scores_.visible(queries.end - 1) == 0) {
-          if (block.begin == keys.begin)
-            std::fill_n(grad_q_.row(queries.begin), queries.size() * x_.d(), 0.F);
-          return clear_bias(block, queries);
-        }
-        pairs_.push_back({index, block, queries, pairs_.size() == before, false});
-      });
-      if (pairs_.size() == before) return clear(block);
-      pairs_.back().last = true;
-      ++index;
-    });
-  }
-
-  const Pair& pair(int64_t i) const { return pairs_[static_cast<std::size_t>(i)]; }
-  const KeyBlock& block(const Pair& pair) const { return blocks_[pair.block % 2]; }
-  KeyBlock& block(const Pair& pair) { return blocks_[pair.block % 2]; }
-  const Piece& piece(int64_t i) const { return pieces_[i % 2]; }
-
-  /// Pair i's weights and slopes, and beside them the products of its neighbours.
-  void differentiate(int64_t i) {
-    const bool before = i > 0, after = i + 1 < static_cast<int64_t>(pairs_.size());
-    if (pair(i).first) scores_.choose_keys(pair(i).keys);
-    differentiator_.begin(piece(i), pair(i).queries);
-    const int64_t slots =
-        (before ? slots_of(gradients_of(i - 1)) : 0) + (after ? slots_of(scores_of(i + 1)) : 0);
-    Meanwhile meanwhile(Differentiator::step, &differentiator_, differentiator_.steps(), slots);
+  /// Differentiates piece i, and beside that makes what the one before brings to the gradients and the scores
+  /// of the one after.
+  void advance(int64_t i) {
+    const bool before = way_.has(i - 1), now = way_.has(i), after = way_.has(i + 1);
+    Meanwhile meanwhile;
+    if (now) {
+      begin(i);
+      meanwhile.add(differentiator_);
+    }
+    meanwhile.spread((before ? slots_of(gradients_of(i - 1)) : 0) + (after ? slots_of(scores_of(i + 1)) : 0));
     if (before) {
       run(gradients_of(i - 1), &meanwhile);
-      if (pair(i - 1).last) store(pair(i - 1));
+      if (way_.visit(i - 1).last) store(i - 1);
     }
+    if (now && way_.visit(i).index == 0) form_for_gradients(i);
     if (after) {
-      if (pair(i + 1).first) load(pair(i + 1));
+      form_for_scores(i + 1);
       run(scores_of(i + 1), &meanwhile);
     }
     meanwhile.finish();
-    store_bias(i);
+    if (now) store_bias(i);
+  }
+
+  void form_for_scores(int64_t i) {
+    const Itinerary::Block& block = way_.block_of(i);
+    if (block.first) form_queries(i);
+    if (way_.visit(i).index > 0) return;
+    const int64_t keys = block.keys.size();
+    block_.keys_t.take(head_of(x_.k, i).from(block.keys.begin), keys, x_.d(), true, 1, 0, 0);
+    block_.values_t.take(head_of(x_.v, i).from(block.keys.begin), keys, x_.d(), true, 1, 0, 0);
+  }
+  /// Some queries and gradients at a time, while they are in the first-level cache.
+  void form_queries(int64_t i) {
+    for_pieces(way_.visit(i).queries, kStrip, [&](Range queries) {
+      const int64_t rows = queries.size(), d = x_.d();
+      const int64_t strip = strip_of(i) + (queries.begin - way_.visit(i).queries.begin) / kStrip;
+      const auto q = head_of(x_.q, i).from(queries.begin), grad = head_of(g_.grad, i).from(queries.begin);
+      queries_.queries.take(q, rows, d, false, scale_, strip, 0);
+      queries_.queries_t.take(q, rows, d, true, scale_, 0, strip);
+      queries_.grads.take(grad, rows, d, false, 1, strip, 0);
+      queries_.grads_t.take(grad, rows, d, true, 1, 0, strip);
+    });
+  }
+  void form_for_gradients(int64_t i) {
+    const Range keys = way_.block_of(i).keys;
+    block_.keys.take(head_of(x_.k, i).from(keys.begin), keys.size(), x_.d(), false, scale_, 0, 0);
+  }
+
+  void begin(int64_t i) {
+    const int64_t head = part_of(i).head, row = head * x_.n();
+    if (way_.visit(i).index == 0) scores_.choose_keys(head, way_.block_of(i).keys);
+    differentiator_.begin(pieces_[i % 2], way_.visit(i).queries,
+                          {g_.top.as<float>() + row, g_.log_sum.as<float>() + row, delta_ + row});
+  }
+
+  /// The gradients of the keys of visit i's block.
+  void store(int64_t i) const {
+    const Range keys = way_.block_of(i).keys;
+    const auto turn = [&](const DenseRows<float>& x, const View& grad) {
+      const auto to = AttentionOperands::head<float>(grad, part_of(i).head).from(keys.begin);
+      turn_matrix(x.data, x.stride, x_.d(), keys.size(), to.data, to.stride);
+    };
+    turn(block_.grad_k, g_.grad_k);
+    turn(block_.grad_v, g_.grad_v);
   }
 
   template <std::size_t kCount>
@@ -252,111 +278,85 @@ class TileBackward {
     return slots;
   }
 
-  /// The scores of pair i and the gradients of its weights.
+  /// The scores of visit i and the gradients of its weights.
   Products<2> scores_of(int64_t i) const {
-    const Pair& p = pair(i);
-    const KeyBlock& keys = block(p);
     const auto product = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.from(p.queries.begin / kStrip, 0),
+      return UnitProduct{.a = a.from(strip_of(i), 0),
                          .b = b.from(0, 0),
-                         .rows = p.queries.size(),
-                         .cols = p.keys.size(),
+                         .rows = way_.visit(i).queries.size(),
+                         .cols = way_.block_of(i).keys.size(),
                          .units = ceil_div(x_.d(), kStrip),
                          .c = c,
                          .accumulate = false};
     };
-    return {product(queries_, keys.keys_t, piece(i).scores), product(grads_, keys.values_t, piece(i).grads)};
+    const Piece& piece = pieces_[i % 2];
+    return {product(queries_.queries, block_.keys_t, piece.scores),
+            product(queries_.grads, block_.values_t, piece.grads)};
   }
-  /// What pair i adds to the gradients.
+  /// What visit i adds to the gradients.
   Products<3> gradients_of(int64_t i) const {
-    const Pair& p = pair(i);
-    const KeyBlock& keys = block(p);
+    const Itinerary::Visit& visit = way_.visit(i);
+    const Itinerary::Block& block = way_.block_of(i);
     const auto turned = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.from(0, p.queries.begin / kStrip),
+      return UnitProduct{.a = a.from(0, strip_of(i)),
                          .b = b.from(0, 0),
                          .rows = x_.d(),
-                         .cols = p.keys.size(),
-                         .units = ceil_div(p.queries.size(), kStrip),
+                         .cols = block.keys.size(),
+                         .units = ceil_div(visit.queries.size(), kStrip),
                          .c = c,
-                         .accumulate = !p.first};
+                         .accumulate = visit.index > 0};
     };
-    const Units &rows = piece(i).slope_rows, &cols = keys.keys;
-    return {turned(grads_t_, piece(i).weights, keys.grad_v), turned(queries_t_, piece(i).slopes, keys.grad_k),
-            UnitProduct{.a = rows.from(0, 0),
-                        .b = cols.from(0, 0),
-                        .rows = p.queries.size(),
+    const Piece& piece = pieces_[i % 2];
+    return {turned(queries_.grads_t, piece.weights, block_.grad_v),
+            turned(queries_.queries_t, piece.slopes, block_.grad_k),
+            UnitProduct{.a = piece.slope_rows.from(0, 0),
+                        .b = block_.keys.from(0, 0),
+                        .rows = visit.queries.size(),
                         .cols = x_.d(),
-                        .units = ceil_div(p.keys.size(), kStrip),
-                        .c = grad_q_.from(p.queries.begin),
-                        .accumulate = p.block > 0}};
+                        .units = ceil_div(block.keys.size(), kStrip),
+                        .c = part(block.part).sums.from(visit.queries.begin),
+                        .accumulate = !block.first}};
   }
 
-  void load(const Pair& p) {
-    KeyBlock& to = block(p);
-    const int64_t d = x_.d();
-    for_pieces(p.keys, kStrip, [&](Range strip) {
-      const int64_t rows = strip.size(), index = (strip.begin - p.keys.begin) / kStrip;
-      const auto k = AttentionOperands::head<const float>(x_.k, head_).from(strip.begin);
-      const auto v = AttentionOperands::head<const float>(x_.v, head_).from(strip.begin);
-      to.keys_t.take_panels({k.data, 1, k.stride}, d, rows, index, 0, scratch_);
-      to.keys.take_panels({k.data, k.stride, 1}, rows, d, 0, index, scratch_);
-      to.values_t.take_panels({v.data, 1, v.stride}, d, rows, index, 0, scratch_);
-    });
-  }
-
-  void store(const Pair& p) {
-    const KeyBlock& from = block(p);
-    const auto k = AttentionOperands::head<float>(g_.grad_k, head_).from(p.keys.begin);
-    const auto v = AttentionOperands::head<float>(g_.grad_v, head_).from(p.keys.begin);
-    on_units_.turn(from.grad_k.data, from.grad_k.stride, x_.d(), p.keys.size(), k.data, k.stride);
-    on_units_.turn(from.grad_v.data, from.grad_v.stride, x_.d(), p.keys.size(), v.data, v.stride);
-  }
-  /// The gradients of keys that no query sees.
-  void clear(Range keys) {
-    for (const View* x : {&g_.grad_k, &g_.grad_v})
-      for (int64_t j = keys.begin; j < keys.end; ++j)
-        std::fill_n(AttentionOperands::head<float>(*x, head_).row(j), x_.d(), 0.F);
-  }
-
-  float* bias_row(int64_t query, Range keys) const {
-    return g_.grad_bias.as<float>() + (head_ * x_.n() + query) * x_.m() + keys.begin;
+  float* bias_row(int64_t head, int64_t query, Range keys) const {
+    return g_.grad_bias.as<float>() + (head * x_.n() + query) * x_.m() + keys.begin;
   }
   void store_bias(int64_t i) const {
     if (!g_.grad_bias.data) return;
-    const Pair& p = pair(i);
-    for (int64_t row = 0; row < p.queries.size(); ++row)
-      std::copy_n(piece(i).grads.row(row), p.keys.size(), bias_row(p.queries.begin + row, p.keys));
+    const Range queries = way_.visit(i).queries, keys = way_.block_of(i).keys;
+    for (int64_t row = 0; row < queries.size(); ++row)
+      std::copy_n(pieces_[i % 2].grads.row(row), keys.size(),
+                  bias_row(part_of(i).head, queries.begin + row, keys));
   }
-  void clear_bias(Range keys, Range queries) const {
-    if (!g_.grad_bias.data) return;
-    for (int64_t query = queries.begin; query < queries.end; ++query)
-      std::fill_n(bias_row(query, keys), keys.size(), 0.F);
+
+  const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
+  const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
+  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (kPiece / kStrip); }
+  DenseRows<const float> head_of(const View& x, int64_t i) const {
+    return AttentionOperands::head<const float>(x, part_of(i).head);
   }
 
   const AttentionOperands& x_;
   const AttentionGradients& g_;
   const TileKernels<float>& kernels_;
-  const AttentionUnits& on_units_ = attention_units();
   const float scale_;
-  const int64_t rows_of_piece_, head_;
-  const DenseRows<float> grad_q_;
+  const std::span<const TilePart> parts_;
+  const float* delta_;
+  const Itinerary way_;
   Context context_{Device::cpu};
   Scores<float> scores_;
   Differentiator differentiator_;
-  Units queries_, queries_t_;  ///< times the scale
-  Units grads_, grads_t_;
-  KeyBlock blocks_[2];  ///< of the pair at hand and of a neighbour
-  Piece pieces_[2];     ///< of a pair and of the one before it or after it
-  float* scratch_;
-  std::vector<Pair> pairs_;
+  QueryRing queries_;
+  KeyBlock block_;   ///< of the visit at hand and of a neighbour
+  Piece pieces_[2];  ///< of a visit and of the one before it or after it
 };
 
 }  // namespace
 
 void differentiate_on_tiles(const AttentionOperands& x, const AttentionGradients& g,
-                            const AttentionParams& params, const TileKernels<float>& kernels, int64_t head,
-                            Range keys, const float* delta, float* grad_q) {
-  TileBackward(x, g, params, kernels, head, delta, grad_q).run(keys);
+                            const AttentionParams& params, const TileKernels<float>& kernels,
+                            std::span<const TilePart> parts, const float* delta) {
+  TileBackward(x, g, params, kernels, parts, delta).run();
 }
 
 }  // namespace tsr::cpu

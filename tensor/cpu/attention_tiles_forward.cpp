@@ -1,4 +1,4 @@
-// A task of fused attention on tiles, forward. While the scores of a strip of queries become weights, the
+// Tasks of fused attention on tiles, forward. While the scores of a strip of queries become weights, the
 // tiles multiply the next strip with the keys, and the weights of the one before with the values.
 #include <array>
 #include <limits>
@@ -30,11 +30,6 @@ class Weigher {
     units_ = ceil_div(scores_.count(), kStrip);
   }
   int64_t steps() const { return strip_.rows * (1 + ceil_div(units_, kUnitsOfStep)); }
-  static void step(void* self) { static_cast<Weigher*>(self)->step(); }
-
- private:
-  static constexpr int64_t kUnitsOfStep = 2;
-
   void step() {
     if (unit_ < 0) return begin_row();
     const int64_t begin = unit_, count = std::min(kUnitsOfStep, units_ - begin);
@@ -45,6 +40,10 @@ class Weigher {
     unit_ += count;
     if (unit_ == units_) end_row();
   }
+
+ private:
+  static constexpr int64_t kUnitsOfStep = 2;
+
   void begin_row() {
     score_row_ = scores_.row(strip_.query + row_, strip_.scores.row(row_));
     score_row_.cols = units_ * kStrip;
@@ -77,113 +76,151 @@ class Weigher {
 class TileForward {
  public:
   TileForward(const AttentionOperands& x, const AttentionParams& params, const TileKernels<float>& kernels,
-              int64_t block, int64_t head, Range queries)
+              int64_t block, std::span<const TilePart> parts, const AttentionResults* results)
       : x_(x),
         kernels_(kernels),
+        scale_(static_cast<float>(params.scale)),
         block_(block),
-        head_(head),
-        queries_(queries),
-        scores_(context_, x, params, head, block),
+        parts_(parts),
+        results_(results),
+        way_(x, params, parts, block, kStrip, kLag),
+        scores_(context_, x, params, block),
         weigher_(scores_, kernels.form->size, x.d()),
-        scaled_(context_, kernels, queries.size(), x.d()),
-        keys_(context_, kernels, block, x.d()),
-        values_(context_, kernels, x.d(), block),
-        weights_(context_, kernels, 2 * kStrip, block),
-        products_(context_.workspace_of<float>(static_cast<std::size_t>(2 * kStrip * block))),
-        scratch_(context_.workspace_of<float>(static_cast<std::size_t>(kStrip * std::max(block, x.d())))) {
-    const auto q = AttentionOperands::head<const float>(x.q, head).from(queries.begin);
-    for (int64_t strip = 0; strip < strips(); ++strip) {
-      scale_rows(q.from(strip * kStrip), size(strip), x.d(), static_cast<float>(params.scale), scratch_);
-      scaled_.take_rows({scratch_, x.d(), 1}, size(strip), x.d(), strip, 0);
-    }
-  }
+        scaled_(context_, kernels, Side::left, way_.ring() * kStrip, x.d()),
+        keys_(context_, kernels, Side::right, block, x.d()),
+        values_(context_, kernels, Side::right, x.d(), block),
+        weights_(context_, kernels, Side::left, 2 * kStrip, block),
+        products_(context_.workspace_of<float>(static_cast<std::size_t>(2 * kStrip * block))) {}
 
-  void run(Range keys, float* sums, OnlineSoftmax<float>* states) {
-    std::fill_n(states, queries_.size(), OnlineSoftmax<float>());
-    sums_ = {sums, x_.d()}, states_ = states, started_ = false;
-    for_pieces(keys, block_, [&](Range block) {
-      attend(block);
-      started_ = true;
-    });
+  void run() {
+    for (const TilePart& part : parts_) std::fill_n(part.states, part.queries.size(), OnlineSoftmax<float>());
+    leave_blind();
+    for (int64_t i = -1; i <= way_.count(); ++i) advance(i);
   }
 
  private:
-  int64_t strips() const { return ceil_div(queries_.size(), kStrip); }
-  int64_t size(int64_t strip) const { return std::min(kStrip, queries_.size() - strip * kStrip); }
-  DenseRows<float> products(int64_t strip) const { return {products_ + strip % 2 * kStrip * block_, block_}; }
-  DenseRows<float> sums(int64_t strip) const { return sums_.from(strip * kStrip); }
+  /// A strip's queries keep their place until their scores are made.
+  static constexpr int64_t kLag = 1;
 
-  void attend(Range block) {
-    scores_.choose_keys(block);
-    int64_t strip = 0;  // the first that sees any of them
-    while (strip < strips() && scores_.visible(queries_.begin + strip * kStrip + size(strip) - 1) == 0)
-      ++strip;
-    if (!started_) std::fill_n(sums_.data, std::min(strip * kStrip, queries_.size()) * x_.d(), 0.F);
-    if (strip == strips()) return;
-    const auto k = AttentionOperands::head<const float>(x_.k, head_).from(block.begin);
-    const auto v = AttentionOperands::head<const float>(x_.v, head_).from(block.begin);
-    keys_.take_panels({k.data, 1, k.stride}, x_.d(), block.size(), 0, 0, scratch_);
-    values_.take_panels({v.data, v.stride, 1}, block.size(), x_.d(), 0, 0, scratch_);
-    score(strip).run(kernels_, nullptr);
-    for (const int64_t first = strip; strip < strips(); ++strip) weigh(strip, first);
-    add(strips() - 1).run(kernels_, nullptr);
+  /// Queries without any key have sums of zero. A part of them alone is never visited.
+  void leave_blind() {
+    for (const Itinerary::Blind& blind : way_.blind()) {
+      if (!blind.first) continue;
+      const TilePart& part = this->part(blind.part);
+      for (int64_t i = blind.queries.begin; i < blind.queries.end; ++i)
+        std::fill_n(part.sums.row(i - part.queries.begin), x_.d(), 0.F);
+    }
+    for (const Itinerary::Blind& unseen : way_.unseen())
+      if (unseen.first) store(part(unseen.part));
   }
 
-  void weigh(int64_t strip, int64_t first) {
-    weigher_.begin({queries_.begin + strip * kStrip, size(strip), products(strip), weights_.at(strip % 2, 0),
-                    started_ ? sums(strip) : DenseRows<float>{}, states_ + strip * kStrip});
-    const bool before = strip > first, after = strip + 1 < strips();
-    const int64_t slots =
-        (after ? score(strip + 1).slots(kernels_) : 0) + (before ? add(strip - 1).slots(kernels_) : 0);
-    Meanwhile meanwhile(Weigher::step, &weigher_, weigher_.steps(), slots);
-    if (after) score(strip + 1).run(kernels_, &meanwhile);
-    if (before) add(strip - 1).run(kernels_, &meanwhile);
+  /// Weighs strip i, and beside that adds up the one before and scores the one after.
+  void advance(int64_t i) {
+    const bool before = way_.has(i - 1), now = way_.has(i), after = way_.has(i + 1);
+    const bool same = before && now && same_rows(i - 1, i);  // weighing scales the sums
+    Meanwhile meanwhile;
+    if (same) add(i - 1).run(kernels_, nullptr);
+    if (now) {
+      begin(i);
+      meanwhile.add(weigher_);
+    }
+    if (after) form_for_scores(i + 1);
+    meanwhile.spread((before && !same ? add(i - 1).slots(kernels_) : 0) +
+                     (after ? score(i + 1).slots(kernels_) : 0));
+    if (before && !same) add(i - 1).run(kernels_, &meanwhile);
+    if (before && way_.visit(i - 1).ends_part) store(part_of(i - 1));
+    if (now && way_.visit(i).index == 0) form_values(i);
+    if (after) score(i + 1).run(kernels_, &meanwhile);
     meanwhile.finish();
   }
 
+  void form_for_scores(int64_t i) {
+    const Itinerary::Visit& visit = way_.visit(i);
+    const Itinerary::Block& block = way_.block_of(i);
+    const int64_t d = x_.d();
+    if (block.first) {
+      const auto q = AttentionOperands::head<const float>(x_.q, part_of(i).head).from(visit.queries.begin);
+      scaled_.take(q, visit.queries.size(), d, false, scale_, visit.place, 0);
+    }
+    if (visit.index > 0) return;
+    const auto k = AttentionOperands::head<const float>(x_.k, part_of(i).head).from(block.keys.begin);
+    keys_.take(k, block.keys.size(), d, true, 1, 0, 0);
+  }
+  void form_values(int64_t i) {
+    const Range keys = way_.block_of(i).keys;
+    const auto v = AttentionOperands::head<const float>(x_.v, part_of(i).head).from(keys.begin);
+    values_.take(v, keys.size(), x_.d(), false, 1, 0, 0);
+  }
+
+  void begin(int64_t i) {
+    const Itinerary::Visit& visit = way_.visit(i);
+    const TilePart& part = part_of(i);
+    if (visit.index == 0) scores_.choose_keys(part.head, way_.block_of(i).keys);
+    weigher_.begin({visit.queries.begin, visit.queries.size(), products(i), weights_.at(i % 2, 0),
+                    way_.block_of(i).first ? DenseRows<float>{} : sums(i),
+                    part.states + visit.queries.begin - part.queries.begin});
+  }
+  void store(const TilePart& part) const {
+    if (!results_) return;
+    for (int64_t i = 0; i < part.queries.size(); ++i)
+      results_->store(part.head, part.queries.begin + i, part.sums.row(i), part.states[i]);
+  }
+
   /// The scores of a strip's queries and the block's keys.
-  UnitProduct score(int64_t strip) const {
-    return {.a = scaled_.from(strip, 0),
+  UnitProduct score(int64_t i) const {
+    const Itinerary::Visit& visit = way_.visit(i);
+    return {.a = scaled_.from(visit.place, 0),
             .b = keys_.from(0, 0),
-            .rows = size(strip),
-            .cols = scores_.count(),
+            .rows = visit.queries.size(),
+            .cols = way_.block_of(i).keys.size(),
             .units = ceil_div(x_.d(), kStrip),
-            .c = products(strip),
+            .c = products(i),
             .accumulate = false};
   }
   /// Adds the block's values, weighted, to a strip's sums.
-  UnitProduct add(int64_t strip) const {
-    return {.a = weights_.from(strip % 2, 0),
+  UnitProduct add(int64_t i) const {
+    const Itinerary::Visit& visit = way_.visit(i);
+    return {.a = weights_.from(i % 2, 0),
             .b = values_.from(0, 0),
-            .rows = size(strip),
+            .rows = visit.queries.size(),
             .cols = x_.d(),
-            .units = ceil_div(scores_.count(), kStrip),
-            .c = sums(strip),
-            .accumulate = started_};
+            .units = ceil_div(way_.block_of(i).keys.size(), kStrip),
+            .c = sums(i),
+            .accumulate = !way_.block_of(i).first};
+  }
+
+  const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
+  const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
+  bool same_rows(int64_t i, int64_t j) const {
+    return way_.block_of(i).part == way_.block_of(j).part &&
+           way_.visit(i).queries.begin == way_.visit(j).queries.begin;
+  }
+  DenseRows<float> products(int64_t i) const { return {products_ + i % 2 * kStrip * block_, block_}; }
+  DenseRows<float> sums(int64_t i) const {
+    return part_of(i).sums.from(way_.visit(i).queries.begin - part_of(i).queries.begin);
   }
 
   const AttentionOperands& x_;
   const TileKernels<float>& kernels_;
-  const AttentionRows<float>& rows_ = attention_rows<float>();
-  const int64_t block_, head_;
-  const Range queries_;
+  const float scale_;
+  const int64_t block_;
+  const std::span<const TilePart> parts_;
+  const AttentionResults* results_;
+  const Itinerary way_;
   Context context_{Device::cpu};
   Scores<float> scores_;
   Weigher weigher_;
   Units scaled_;  ///< the queries times the scale
   Units keys_, values_, weights_;
-  float *products_, *scratch_;
-  DenseRows<float> sums_;
-  OnlineSoftmax<float>* states_ = nullptr;
-  bool started_ = false;  ///< whether sums and states hold anything
+  float* products_;
 };
 
 }  // namespace
 
 void attend_on_tiles(const AttentionOperands& x, const AttentionParams& params,
-                     const TileKernels<float>& kernels, int64_t block, int64_t head, Range queries,
-                     Range keys, float* sums, OnlineSoftmax<float>* states) {
-  TileForward(x, params, kernels, block, head, queries).run(keys, sums, states);
+                     const TileKernels<float>& kernels, int64_t block, std::span<const TilePart> parts,
+                     const AttentionResults* results) {
+  TileForward(x, params, kernels, block, parts, results).run();
 }
 
 }  // namespace tsr::cpu

@@ -8,13 +8,14 @@ namespace tsr::cpu {
 
 // A unit is 32 depths of two tiles of 16 rows of A, or of 16 columns of B: three planes (h, m, l) of two
 // tiles each. A tile has pairs of depths, p and p + 16, beside each other: row i of A is 16 pairs, and so is
-// row p of B, one of each column. A line behind the planes tells whether a number is wild.
+// row p of B, one of each column. A line behind the planes tells how large the numbers are.
 inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
 inline constexpr std::int64_t kPairs = kUnit / 2;
 inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
 
-// From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs.
-inline constexpr std::uint32_t kWild = 0x5C800000;
+// From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs. The
+// upper half of such a number's bits is this or more.
+inline constexpr std::uint16_t kWild = 0x5C80;
 
 }  // namespace tsr::cpu
 #endif
@@ -26,8 +27,6 @@ inline constexpr std::uint32_t kWild = 0x5C800000;
 #define TESSERA_TENSOR_CPU_BF16X3_INL_H_
 #endif
 
-#include <bit>
-
 #include "tensor/cpu/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,36 +37,46 @@ using Floats = hwy::HWY_NAMESPACE::CappedTag<float, 16>;
 using Words = hwy::HWY_NAMESPACE::RebindToUnsigned<Floats>;
 using Vector = hwy::HWY_NAMESPACE::Vec<Floats>;
 
-/// The largest magnitude of a unit's numbers: the upper halves of their bits.
+/// The largest magnitudes of a unit's numbers, those of a lane together: the upper halves of their bits.
 class Magnitude {
  public:
   HWY_INLINE Magnitude()
       : most_(hwy::HWY_NAMESPACE::Zero(Words())) {
   }  // a default member initialiser isn't compiled for the target
-  HWY_INLINE explicit Magnitude(const std::uint32_t* saved)
-      : most_(hwy::HWY_NAMESPACE::LoadU(Words(), saved)) {}
-  HWY_INLINE void save(std::uint32_t* to) const { hwy::HWY_NAMESPACE::StoreU(most_, Words(), to); }
-  HWY_INLINE void take(const Magnitude& other) { take(other.most_); }
+  /// What was saved in a unit.
+  HWY_INLINE explicit Magnitude(const float* unit)
+      : most_(hwy::HWY_NAMESPACE::BitCast(Words(), hwy::HWY_NAMESPACE::LoadU(Floats(), unit + kMark))) {}
+  HWY_INLINE void save(float* unit) const {
+    hwy::HWY_NAMESPACE::StoreU(hwy::HWY_NAMESPACE::BitCast(Floats(), most_), Floats(), unit + kMark);
+  }
   /// Takes in two numbers a lane.
   HWY_INLINE void take(hwy::HWY_NAMESPACE::Vec<Words> pairs) {
     namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET == HWY_SCALAR
-    for (const auto half : {pairs, hn::ShiftLeft<16>(pairs)})
-      most_ = hn::Max(most_, hn::And(half, hn::Set(Words(), 0x7FFF0000)));
+    const auto larger = [](std::uint32_t a, std::uint32_t b) { return a < b ? b : a; };
+    const std::uint32_t a = hn::GetLane(most_), b = hn::GetLane(pairs) & 0x7FFF7FFF;
+    most_ = hn::Set(Words(), larger(a >> 16, b >> 16) << 16 | larger(a & 0xFFFF, b & 0xFFFF));
 #else
-    const hn::Repartition<std::uint16_t, Words> halves;
-    const auto bits = hn::And(hn::BitCast(halves, pairs), hn::Set(halves, 0x7FFF));
-    most_ = hn::BitCast(Words(), hn::Max(hn::BitCast(halves, most_), bits));
+    const auto bits = hn::And(hn::BitCast(Halves(), pairs), hn::Set(Halves(), 0x7FFF));
+    most_ = hn::BitCast(Words(), hn::Max(hn::BitCast(Halves(), most_), bits));
 #endif
   }
-  HWY_INLINE void mark(float* unit) const {
+  HWY_INLINE void take(const Magnitude& other) { take(other.most_); }
+  HWY_INLINE bool wild() const {
     namespace hn = hwy::HWY_NAMESPACE;
-    const auto all = hn::Max(hn::And(most_, hn::Set(Words(), 0xFFFF0000)), hn::ShiftLeft<16>(most_));
-    const auto most = hn::GetLane(hn::MaxOfLanes(Words(), all));
-    unit[kMark] = std::bit_cast<float>(static_cast<std::uint32_t>(most >= kWild));
+#if HWY_TARGET == HWY_SCALAR
+    const std::uint32_t most = hn::GetLane(most_);
+    return most >> 16 >= kWild || (most & 0xFFFF) >= kWild;
+#else
+    const auto tame = hn::Set(Halves(), kWild - 1);
+    return !hn::AllTrue(Halves(), hn::Eq(hn::Max(hn::BitCast(Halves(), most_), tame), tame));
+#endif
   }
 
  private:
+#if HWY_TARGET != HWY_SCALAR
+  using Halves = hwy::HWY_NAMESPACE::Repartition<std::uint16_t, Words>;
+#endif
   hwy::HWY_NAMESPACE::Vec<Words> most_;
 };
 

@@ -3,7 +3,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/cpu/bf16x3.cpp"
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <type_traits>
 
@@ -16,26 +15,18 @@
 #include "tensor/cpu/bf16x3-inl.h"
 #include "tensor/cpu/transpose-inl.h"
 
-#ifndef TESSERA_TENSOR_CPU_BF16X3_ONCE_
-#define TESSERA_TENSOR_CPU_BF16X3_ONCE_
-namespace tsr::cpu {
-
-inline bool any_wild(const TileArgs<float>& args) {
-  std::uint32_t marks = 0;
-  for (std::int64_t unit = 0; unit < args.depth / kUnit * kUnitSize; unit += kUnitSize)
-    marks |= std::bit_cast<std::uint32_t>(args.a[unit + kMark]) |
-             std::bit_cast<std::uint32_t>(args.b[unit + kMark]);
-  return marks != 0;
-}
-
-}  // namespace tsr::cpu
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace tsr::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
+
+HWY_INLINE bool any_wild(const TileArgs<float>& args) {
+  Magnitude most;
+  for (std::int64_t unit = 0; unit < args.depth / kUnit * kUnitSize; unit += kUnitSize)
+    most.take(Magnitude(args.a + unit)), most.take(Magnitude(args.b + unit));
+  return most.wild();
+}
 
 /// A unit of one row of A: depths [0, 32) of it are in `from`.
 HWY_INLINE void form_row(const float* from, Magnitude& magnitude, float* to) {
@@ -74,7 +65,7 @@ void form_rows(const TileRows<float>& a, float* to) {
     const std::int64_t step = in_place ? a.row_step : kUnit;
     Magnitude magnitude;
     for (std::int64_t i = 0; i < 2 * kTileRows; ++i) form_row(from + i * step, magnitude, to + i * kTileRows);
-    magnitude.mark(to);
+    magnitude.save(to);
   }
 }
 
@@ -99,7 +90,7 @@ void form_panel(const float* from, std::int64_t depth_step, std::int64_t depth, 
         store_pairs(load(k, j), load(k + kPairs, j), magnitude,
                     to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
     }
-    magnitude.mark(to);
+    magnitude.save(to);
   }
 }
 

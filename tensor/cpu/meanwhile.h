@@ -5,28 +5,28 @@
 // kernels offer slots between their products, and the work comes in steps that are spread over them.
 #pragma once
 
-#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tsr::cpu {
 
 class Meanwhile {
  public:
-  using Step = void (*)(void* state);
+  /// All steps of a job, which has steps() and step(). It outlives this.
+  template <class Job>
+  void add(Job& job) {
+    const std::int64_t steps = job.steps();
+    if (steps == 0) return;
+    jobs_[count_++] = {[](void* self) { static_cast<Job*>(self)->step(); }, &job, steps};
+    left_ += steps;
+  }
+  /// The steps will be taken in about `slots` slots, at a steady pace, so that a core foresees which slots
+  /// have some: a multiple of a quarter of a step.
+  void spread(std::int64_t slots) { pace_ = slots > 0 ? (kStep * left_ + slots - 1) / slots : 0; }
 
-  /// `steps` calls of step(state), for about `slots` slots. They come at a steady pace, so that a core
-  /// foresees which slots have some: every so many slots, or so many in each.
-  Meanwhile(Step step, void* state, std::int64_t steps, std::int64_t slots)
-      : step_(step),
-        state_(state),
-        left_(steps),
-        every_(steps > 0 ? std::max<std::int64_t>(1, slots / steps) : 1),
-        burst_(slots > 0 ? std::max<std::int64_t>(1, (steps + slots - 1) / slots) : 1) {}
-
-  void slot() {
-    if (++waited_ < every_) return;
-    waited_ = 0;
-    for (std::int64_t i = 0; i < burst_ && left_ > 0; ++i) take();
+  [[gnu::always_inline]] void slot() {
+    for (due_ += pace_; due_ >= kStep && left_ > 0; due_ -= kStep) take();
   }
   /// Takes the steps that are left: all of them, when the kernels have no slots.
   void finish() {
@@ -34,14 +34,23 @@ class Meanwhile {
   }
 
  private:
+  struct Job {
+    void (*step)(void* self);
+    void* self;
+    std::int64_t left;
+  };
+  static constexpr std::int64_t kStep = 4;
+
   void take() {
+    Job& job = jobs_[first_];
     --left_;
-    step_(state_);
+    if (--job.left == 0) ++first_;
+    job.step(job.self);
   }
 
-  Step step_;
-  void* state_;
-  std::int64_t left_, every_, burst_, waited_ = 0;
+  std::array<Job, 4> jobs_{};
+  std::size_t first_ = 0, count_ = 0;
+  std::int64_t left_ = 0, pace_ = 0, due_ = 0;
 };
 
 }  // namespace tsr::cpu
