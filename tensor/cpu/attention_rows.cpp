@@ -214,52 +214,63 @@ float total(const float* sums) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-/// The weights of a vector of columns from j on, and the gradients of the scores.
-HWY_INLINE void differentiate_vector(const SlopeRow& row, std::int64_t j, Vector& weight, Vector& slope) {
+/// exp(scores - top - log_sum) of a vector of columns from j on, 0 where not seen, in their place.
+HWY_INLINE Vector weigh_vector(const SlopeRow& row, std::int64_t j) {
   const Floats d;
   const auto score = hn::Sub(hn::LoadU(d, row.scores + j), hn::Set(d, row.top));
-  auto grad = hn::LoadU(d, row.grads + j);
-  const auto all = exp2_score(d, hn::MulSub(score, hn::Set(d, kLog2E), hn::Set(d, row.log_sum * kLog2E)));
-  weight = all;
-  if (row.kept) {
-    const auto factor = hn::LoadU(d, row.kept + j);
-    weight = hn::Mul(all, factor);
-    grad = hn::Mul(grad, factor);
+  auto weight = exp2_score(d, hn::MulSub(score, hn::Set(d, kLog2E), hn::Set(d, row.log2_sum)));
+  if (j + static_cast<std::int64_t>(hn::MaxLanes(d)) > row.visible) {
+    const auto seen = hn::FirstN(d, static_cast<std::size_t>(std::max<std::int64_t>(0, row.visible - j)));
+    weight = hn::IfThenElseZero(seen, weight);
   }
-  slope = hn::Mul(all, hn::Sub(grad, hn::Set(d, row.delta)));
-  hn::StoreU(slope, d, row.grads + j);
+  hn::StoreU(weight, d, row.scores + j);
+  return row.kept ? hn::Mul(weight, hn::LoadU(d, row.kept + j)) : weight;
 }
 
-void differentiate_half(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
+void weigh_pair(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
+                const SlopeUnits& to) {
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
+  Magnitude unread;
+  for (std::int64_t j = 0; j < to.halves * kPairs; j += kLanes)
+    store_pairs(weigh_vector(low, col + j), weigh_vector(high, col + j), unread,
+                to.weights + j / kPairs * kTile + p * kPairs + j % kPairs);
+}
+
+/// The gradients of the scores.
+HWY_INLINE Split differentiate_vector(const SlopeRow& row, std::int64_t j, bool stored) {
+  const Floats d;
+  auto grad = hn::LoadU(d, row.grads + j);
+  if (row.kept) grad = hn::Mul(grad, hn::LoadU(d, row.kept + j));
+  const auto slope = hn::Mul(hn::LoadU(d, row.scores + j), hn::Sub(grad, hn::Set(d, row.delta)));
+  if (stored) hn::StoreU(slope, d, row.grads + j);
+  return Split(slope);
+}
+
+void differentiate_pair(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
                         const SlopeUnits& to) {
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
-  const std::int64_t place = half * kTile + p * kPairs;
   Magnitude slopes, unread;
-  if (p > 0 || half > 0) slopes = Magnitude(to.slopes);
+  if (p > 0) slopes = Magnitude(to.slopes);
+  const Split zero(hn::Zero(Floats()));
   for (std::int64_t j = 0; j < kPairs; j += kLanes) {
-    Vector weight[2], slope[2];
-    differentiate_vector(low, col + half * kPairs + j, weight[0], slope[0]);
-    differentiate_vector(high, col + half * kPairs + j, weight[1], slope[1]);
-    store_pairs(weight[0], weight[1], unread, to.weights + place + j);
-    store_pairs(slope[0], slope[1], slopes, to.slopes + place + j);
-  }
-  slopes.save(to.slopes);
-}
-
-void form_slopes(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
-                 const SlopeUnits& to) {
-  const Floats d;
-  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  Magnitude unread;
-  for (std::int64_t j = 0; j < kPairs; j += kLanes) {
+    float* panel = to.slopes + p * kPairs + j;
     float* row = to.slope_rows + p * kPairs + j;
-    store_pairs(hn::LoadU(d, low.grads + col + j), hn::LoadU(d, low.grads + col + kPairs + j), unread, row);
-    store_pairs(hn::LoadU(d, high.grads + col + j), hn::LoadU(d, high.grads + col + kPairs + j), unread,
-                row + kTile);
+    const Split a = differentiate_vector(low, col + j, to.stored),
+                c = differentiate_vector(high, col + j, to.stored);
+    store_pairs(a, c, slopes, panel);
+    if (to.halves == 2) {
+      const Split b = differentiate_vector(low, col + kPairs + j, to.stored),
+                  e = differentiate_vector(high, col + kPairs + j, to.stored);
+      store_pairs(b, e, slopes, panel + kTile);
+      store_pairs(a, b, unread, row);
+      store_pairs(c, e, unread, row + kTile);
+    } else {
+      store_pairs(a, zero, unread, row);
+      store_pairs(c, zero, unread, row + kTile);
+    }
   }
-  // The last time, of all. A weight is wild when it is no number, and then so is its slope.
-  const Magnitude slopes(to.slopes);
-  slopes.save(to.slope_rows), slopes.save(to.weights);
+  // A weight is wild when it is no number, and then so is its slope.
+  slopes.save(to.slopes), slopes.save(to.slope_rows), slopes.save(to.weights);
 }
 
 void clear(std::int64_t p, const SlopeUnits& to) {
@@ -272,9 +283,7 @@ void mark(float* unit, bool wild) {
   std::fill_n(unit + kMark, kPairs, wild ? std::numeric_limits<float>::infinity() : 0.F);
 }
 
-AttentionUnits functions_units() {
-  return {weigh_units, total, mark, differentiate_half, form_slopes, clear};
-}
+AttentionUnits functions_units() { return {weigh_units, total, mark, weigh_pair, differentiate_pair, clear}; }
 
 }  // namespace
 }  // namespace tsr::cpu::HWY_NAMESPACE

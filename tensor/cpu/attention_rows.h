@@ -40,18 +40,20 @@ struct AttentionRows {
 template <class T>
 const AttentionRows<T>& attention_rows();
 
-/// A row of scores and of the gradients of its weights, which become those of the scores.
+/// A row of scores and of the gradients of its weights.
 struct SlopeRow {
-  const float* scores;
-  float* grads;
-  const float* kept;  ///< what dropout multiplies each weight by; may be null
-  float top, log_sum, delta;
+  float *scores, *grads;
+  const float* kept;           ///< what dropout multiplies each weight by; may be null
+  float top, log2_sum, delta;  ///< log2_sum in units of base 2
+  std::int64_t visible;        ///< behind so many columns, weights are zero
 };
 
 /// 32 rows of scores by 32 columns, on their way to units of operands.
 struct SlopeUnits {
   float *weights, *slopes;  ///< of panels whose depth the rows are
   float* slope_rows;        ///< of rows whose depth the columns are
+  int halves;               ///< of the columns that are there: 16 or 32
+  bool stored;              ///< whether gradients become those of the scores where they are, too
 };
 
 /// The functions that leave their results in units of operands (bf16x3-inl.h).
@@ -64,13 +66,13 @@ struct AttentionUnits {
   float (*total)(const float* sums);
   /// Says of a unit that was weighed whether a number in it is wild.
   void (*mark)(float* unit, bool wild);
-  /// AttentionRows::differentiate for 16 columns, `half` of a unit's, of rows p and p + 16, to be called for
-  /// all halves and p = 0, 1 … in turn. Rows begin at the unit.
-  void (*differentiate)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p, int half,
+  /// For a unit's columns, which begin at `col`, of rows p and p + 16: scores become weights, but for
+  /// dropout.
+  void (*weigh_again)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
+                      const SlopeUnits& to);
+  /// Then the gradients of the scores, for p = 0, 1 … in turn.
+  void (*differentiate)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
                         const SlopeUnits& to);
-  /// Their gradients, too, as rows p and p + 16 of a left operand.
-  void (*form)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
-               const SlopeUnits& to);
   /// Zeros for the rows from p to 15, and for those that are 16 further, of the panels.
   void (*clear)(std::int64_t p, const SlopeUnits& to);
 };

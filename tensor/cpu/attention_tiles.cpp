@@ -1,6 +1,5 @@
 #include "tensor/cpu/attention_tiles.h"
 
-#include "tensor/cpu/amx.h"
 #include "tensor/parallel.h"
 
 namespace tsr::cpu {
@@ -51,11 +50,24 @@ int64_t UnitProduct::slots(const TileKernels<float>& kernels) const {
   return ceil_div(rows, kStrip) * ceil_div(cols, kStrip) * units * kernels.slots;
 }
 
+namespace {
+
+/// for_pieces, but that a short last piece joins the one before.
+template <class F>
+void for_longer_pieces(Range range, Itinerary::PieceSize size, F&& f) {
+  for (int64_t begin = range.begin, end = 0; begin < range.end; begin = end) {
+    end = range.end - begin <= size.most ? range.end : begin + size.usual;
+    f(Range{begin, end});
+  }
+}
+
+}  // namespace
+
 Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
-                     std::span<const TilePart> parts, int64_t block, int64_t piece, int64_t lag)
+                     std::span<const TilePart> parts, int64_t block, PieceSize piece, int64_t lag)
     : ring_(lag) {
   for (const TilePart& part : parts)
-    if (part.keys.size() > block) ring_ = std::max(ring_, ceil_div(part.queries.size(), piece) + lag);
+    if (part.keys.size() > block) ring_ = std::max(ring_, ceil_div(part.queries.size(), piece.usual) + lag);
   int64_t place = 0;
   for (std::size_t index = 0; index < parts.size(); ++index) {
     const TilePart& part = parts[index];
@@ -75,9 +87,9 @@ Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
 }
 
 int64_t Itinerary::visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                         const Block& block, int64_t piece) {
+                         const Block& block, PieceSize piece) {
   int64_t visits = 0;
-  for_pieces(part.queries, piece, [&](Range queries) {
+  for_longer_pieces(part.queries, piece, [&](Range queries) {
     if (visible_keys(x, params, block.keys, queries.end - 1) > 0) {
       visits_.push_back({static_cast<int64_t>(blocks_.size()), visits++, queries, 0, false, false});
     } else {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tensor/cpu/amx.h"
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/unit_form.h"
 
@@ -41,6 +42,13 @@ class Units {
   std::int64_t step_;
   float* data_;
 };
+
+/// From one row of a block of scores to the next: off the powers of two, for the rows of a tile not to share
+/// a set of the first-level cache.
+constexpr std::int64_t row_step(std::int64_t block) { return block + kTileRows; }
+
+/// Rows or columns of as few tiles as hold so many: a product in whole tiles needn't be cut to size.
+constexpr std::int64_t whole_tiles(std::int64_t extent) { return ceil_div(extent, kTileRows) * kTileRows; }
 
 /// c [rows, cols] (+)= a·b.
 struct UnitProduct {
@@ -83,10 +91,13 @@ class Itinerary {
     bool first;  ///< whether the keys are the part's first
   };
 
-  /// In blocks of at most `block` keys and pieces of `piece` queries. A piece's place stays its own until
-  /// `lag` visits after its last.
+  struct PieceSize {
+    std::int64_t usual, most;  ///< queries; the last piece may be shorter, or as long as `most`
+  };
+
+  /// In blocks of at most `block` keys. A piece's place stays its own until `lag` visits after its last.
   Itinerary(const AttentionOperands& x, const AttentionParams& params, std::span<const TilePart> parts,
-            std::int64_t block, std::int64_t piece, std::int64_t lag);
+            std::int64_t block, PieceSize piece, std::int64_t lag);
 
   std::int64_t ring() const { return ring_; }
   std::int64_t count() const { return static_cast<std::int64_t>(visits_.size()); }
@@ -101,7 +112,7 @@ class Itinerary {
  private:
   /// Adds the visits of a block, and returns how many there are: of the last pieces.
   std::int64_t visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                     const Block& block, std::int64_t piece);
+                     const Block& block, PieceSize piece);
 
   std::int64_t ring_;
   std::vector<Block> blocks_;

@@ -6,6 +6,7 @@
 // grad Kᵀ = Qᵀ·D. D is made in that of left ones, too: grad Q = D·K. The scale is in Q, and in that K.
 #include <array>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "tensor/cpu/attention_tiles.h"
@@ -24,8 +25,8 @@ struct KeyBlock {
       : keys_t(context, kernels, Side::right, most, d),
         values_t(context, kernels, Side::right, most, d),
         keys(context, kernels, Side::right, d, most),
-        grad_k{context.workspace_of<float>(static_cast<std::size_t>(d * most)), most},
-        grad_v{context.workspace_of<float>(static_cast<std::size_t>(d * most)), most} {}
+        grad_k{context.workspace_of<float>(static_cast<std::size_t>(d * row_step(most))), row_step(most)},
+        grad_v{context.workspace_of<float>(static_cast<std::size_t>(d * row_step(most))), row_step(most)} {}
 };
 
 /// Room for a ring of pieces of queries, one behind the other.
@@ -47,8 +48,8 @@ struct Piece {
   Units slope_rows;                ///< D, a left operand
 
   Piece(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t keys)
-      : scores{context.workspace_of<float>(static_cast<std::size_t>(rows * keys)), keys},
-        grads{context.workspace_of<float>(static_cast<std::size_t>(rows * keys)), keys},
+      : scores{context.workspace_of<float>(static_cast<std::size_t>(rows * row_step(keys))), row_step(keys)},
+        grads{context.workspace_of<float>(static_cast<std::size_t>(rows * row_step(keys))), row_step(keys)},
         weights(context, kernels, Side::right, keys, rows),
         slopes(context, kernels, Side::right, keys, rows),
         slope_rows(context, kernels, Side::left, rows, keys) {}
@@ -59,13 +60,14 @@ struct HeadRows {
   const float *top, *log_sum, *delta;  ///< [n]
 };
 
-/// Differentiates a piece in steps, two rows of a strip at a time: one that gets them ready, then three for
+/// Differentiates a piece in steps, two rows of a strip at a time: one that gets them ready, then two for
 /// each of their units. Longer steps would be more than a core looks ahead.
 class Differentiator {
  public:
-  Differentiator(Context& context, Scores<float>& scores, int64_t block, bool drops)
+  Differentiator(Context& context, Scores<float>& scores, int64_t block, bool drops, bool stores)
       : scores_(scores),
         block_(block),
+        stores_(stores),
         zeros_(context.workspace_of<float>(static_cast<std::size_t>(block))),
         kept_(drops ? context.workspace_of<float>(static_cast<std::size_t>(kStrip * block)) : nullptr) {
     std::fill_n(zeros_, block, 0.F);
@@ -73,88 +75,80 @@ class Differentiator {
 
   void begin(const Piece& piece, Range queries, const HeadRows& head) {
     piece_ = &piece, queries_ = queries, head_ = head;
-    strip_ = 0, unit_ = -1, pair_ = 0, part_ = 0;
-    units_ = ceil_div(scores_.count(), kStrip);
+    strip_ = 0, units_ = ceil_div(scores_.count(), kStrip);
+    begin_strip();
   }
   int64_t steps() const {
     int64_t pairs = 0;
     for (int64_t strip = 0; strip * kStrip < queries_.size(); ++strip) pairs += this->pairs(strip);
-    return pairs * (1 + kParts * units_);
+    return pairs * (1 + 2 * units_);
   }
   void step() {
+    SlopeRow &low = row(pair_), &high = row(pair_ + kPairs);
     if (unit_ < 0) {
-      for (const int64_t i : {pair_, pair_ + kPairs}) row(i) = ready(strip_ * kStrip + i, i);
+      low = ready(strip_ * kStrip + pair_, pair_);
+      high = ready(strip_ * kStrip + pair_ + kPairs, pair_ + kPairs);
+    } else if (!weighed_) {
+      on_units_.weigh_again(low, high, unit_ * kStrip, pair_, to_);
+      weighed_ = true;
+      return;
     } else {
-      differentiate();
-      if (++part_ < kParts) return;
-      part_ = 0;
+      on_units_.differentiate(low, high, unit_ * kStrip, pair_, to_);
+      weighed_ = false;
     }
-    if (++pair_ < pairs(strip_)) return;
+    if (++pair_ < pairs_) return;
     pair_ = 0;
-    if (++unit_ < units_) return;
-    unit_ = -1, ++strip_;
+    if (++unit_ < units_) return begin_unit();
+    ++strip_;
+    begin_strip();
   }
 
  private:
   static constexpr int64_t kPairs = kStrip / 2;
-  static constexpr int kParts = 3;
 
   /// Pairs of rows p and p + 16 of a strip; the last one may have fewer than 16.
   int64_t pairs(int64_t strip) const { return std::min(kPairs, queries_.size() - strip * kStrip); }
 
-  void differentiate() {
-    if (pair_ == 0 && part_ == 0) {
-      to_ = {piece_->weights.at(unit_, strip_), piece_->slopes.at(unit_, strip_),
-             piece_->slope_rows.at(strip_, unit_)};
-      if (pairs(strip_) < kPairs) on_units_.clear(pairs(strip_), to_);
-    }
-    const SlopeRow &low = row(pair_), &high = row(pair_ + kPairs);
-    if (part_ == 1 && scores_.count() - unit_ * kStrip <= kPairs)
-      return;  // of those 16 columns is none there
-    if (part_ < 2) {
-      on_units_.differentiate(low, high, unit_ * kStrip, pair_, part_, to_);
-    } else {
-      on_units_.form(low, high, unit_ * kStrip, pair_, to_);
-    }
+  void begin_strip() {
+    unit_ = -1, pair_ = 0, weighed_ = false;
+    pairs_ = pairs(strip_);
+  }
+  void begin_unit() {
+    to_ = {piece_->weights.at(unit_, strip_), piece_->slopes.at(unit_, strip_),
+           piece_->slope_rows.at(strip_, unit_), scores_.count() - unit_ * kStrip > kPairs ? 2 : 1, stores_};
+    if (pairs_ < kPairs) on_units_.clear(pairs_, to_);
   }
 
   SlopeRow& row(int64_t i) { return of_strip_[static_cast<std::size_t>(i)]; }
 
-  /// Row `index` of the piece and i of its strip. What isn't there, or sees nothing, has zeros.
+  /// Row `index` of the piece and i of its strip. One that isn't there, or sees nothing, has weights of zero.
   SlopeRow ready(int64_t index, int64_t i) {
-    const int64_t query = queries_.begin + index, cols = units_ * kStrip;
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    if (query >= queries_.end) return {zeros_, zeros_, nullptr, 0, kInfinity, 0};
+    const int64_t query = queries_.begin + index;
+    if (query >= queries_.end) return {zeros_, zeros_, nullptr, 0, 0, 0, 0};
     float *scores = piece_->scores.row(index), *grads = piece_->grads.row(index);
-    if (head_.top[query] == -kInfinity) {
-      std::fill_n(grads, cols, 0.F);
-      return {zeros_, grads, nullptr, 0, kInfinity, 0};
-    }
-    ScoreRow<float> row = scores_.row(query, scores);
-    row.cols = cols;
-    if (row.added) {
-      rows_.largest(row);
-    } else {
-      std::fill(scores + row.visible, scores + cols, -kInfinity);
-    }
-    std::fill(grads + scores_.count(), grads + cols, 0.F);
+    if (head_.top[query] == -std::numeric_limits<float>::infinity())
+      return {zeros_, grads, nullptr, 0, 0, 0, 0};
+    const ScoreRow<float> row = scores_.row(query, scores);
+    if (row.added) rows_.largest(row);
     float* kept = kept_ ? kept_ + i * block_ : nullptr;
-    if (kept) std::copy_n(row.kept, cols, kept);
-    return {scores, grads, kept, head_.top[query], head_.log_sum[query], head_.delta[query]};
+    if (kept) std::copy_n(row.kept, scores_.count(), kept);
+    const float log2_sum = head_.log_sum[query] * std::numbers::log2e_v<float>;
+    return {scores, grads, kept, head_.top[query], log2_sum, head_.delta[query], row.visible};
   }
 
   Scores<float>& scores_;
   const AttentionRows<float>& rows_ = attention_rows<float>();
   const AttentionUnits& on_units_ = attention_units();
   const int64_t block_;
+  const bool stores_;  ///< gradients of the scores, for grad_bias
   float *zeros_, *kept_;
   const Piece* piece_ = nullptr;
   Range queries_{0, 0};
   HeadRows head_{};
   std::array<SlopeRow, kStrip> of_strip_{};
   SlopeUnits to_{};
-  int64_t strip_ = 0, unit_ = -1, units_ = 0, pair_ = 0;
-  int part_ = 0;
+  int64_t strip_ = 0, unit_ = -1, units_ = 0, pair_ = 0, pairs_ = 0;
+  bool weighed_ = false;  ///< whether the pair's scores are weights
 };
 
 class TileBackward {
@@ -169,10 +163,10 @@ class TileBackward {
         delta_(delta),
         way_(x, params, parts, kBlock, kPiece, kLag),
         scores_(context_, x, params, kBlock),
-        differentiator_(context_, scores_, kBlock, params.dropout > 0),
-        queries_(context_, kernels, way_.ring() * kPiece, x.d()),
+        differentiator_(context_, scores_, kBlock, params.dropout > 0, g.grad_bias.data != nullptr),
+        queries_(context_, kernels, way_.ring() * kPiece.most, x.d()),
         block_(context_, kernels, kBlock, x.d()),
-        pieces_{{context_, kernels, kPiece, kBlock}, {context_, kernels, kPiece, kBlock}} {}
+        pieces_{{context_, kernels, kPiece.most, kBlock}, {context_, kernels, kPiece.most, kBlock}} {}
 
   void run() {
     leave_blind();
@@ -180,7 +174,8 @@ class TileBackward {
   }
 
  private:
-  static constexpr int64_t kBlock = 8 * kStrip, kPiece = 2 * kStrip;
+  static constexpr int64_t kBlock = 8 * kStrip;
+  static constexpr Itinerary::PieceSize kPiece{2 * kStrip, 3 * kStrip};
   /// A piece's forms keep their place until the second after it is formed.
   static constexpr int64_t kLag = 2;
   template <std::size_t kCount>
@@ -283,8 +278,8 @@ class TileBackward {
     const auto product = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
       return UnitProduct{.a = a.from(strip_of(i), 0),
                          .b = b.from(0, 0),
-                         .rows = way_.visit(i).queries.size(),
-                         .cols = way_.block_of(i).keys.size(),
+                         .rows = whole_tiles(way_.visit(i).queries.size()),
+                         .cols = whole_tiles(way_.block_of(i).keys.size()),
                          .units = ceil_div(x_.d(), kStrip),
                          .c = c,
                          .accumulate = false};
@@ -301,7 +296,7 @@ class TileBackward {
       return UnitProduct{.a = a.from(0, strip_of(i)),
                          .b = b.from(0, 0),
                          .rows = x_.d(),
-                         .cols = block.keys.size(),
+                         .cols = whole_tiles(block.keys.size()),
                          .units = ceil_div(visit.queries.size(), kStrip),
                          .c = c,
                          .accumulate = visit.index > 0};
@@ -331,7 +326,7 @@ class TileBackward {
 
   const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
   const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
-  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (kPiece / kStrip); }
+  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (kPiece.most / kStrip); }
   DenseRows<const float> head_of(const View& x, int64_t i) const {
     return AttentionOperands::head<const float>(x, part_of(i).head);
   }

@@ -83,14 +83,14 @@ class TileForward {
         block_(block),
         parts_(parts),
         results_(results),
-        way_(x, params, parts, block, kStrip, kLag),
+        way_(x, params, parts, block, {kStrip, kStrip}, kLag),
         scores_(context_, x, params, block),
         weigher_(scores_, kernels.form->size, x.d()),
         scaled_(context_, kernels, Side::left, way_.ring() * kStrip, x.d()),
         keys_(context_, kernels, Side::right, block, x.d()),
         values_(context_, kernels, Side::right, x.d(), block),
         weights_(context_, kernels, Side::left, 2 * kStrip, block),
-        products_(context_.workspace_of<float>(static_cast<std::size_t>(2 * kStrip * block))) {}
+        products_(context_.workspace_of<float>(static_cast<std::size_t>(2 * kStrip * row_step(block)))) {}
 
   void run() {
     for (const TilePart& part : parts_) std::fill_n(part.states, part.queries.size(), OnlineSoftmax<float>());
@@ -171,8 +171,8 @@ class TileForward {
     const Itinerary::Visit& visit = way_.visit(i);
     return {.a = scaled_.from(visit.place, 0),
             .b = keys_.from(0, 0),
-            .rows = visit.queries.size(),
-            .cols = way_.block_of(i).keys.size(),
+            .rows = whole_tiles(visit.queries.size()),
+            .cols = whole_tiles(way_.block_of(i).keys.size()),
             .units = ceil_div(x_.d(), kStrip),
             .c = products(i),
             .accumulate = false};
@@ -195,7 +195,9 @@ class TileForward {
     return way_.block_of(i).part == way_.block_of(j).part &&
            way_.visit(i).queries.begin == way_.visit(j).queries.begin;
   }
-  DenseRows<float> products(int64_t i) const { return {products_ + i % 2 * kStrip * block_, block_}; }
+  DenseRows<float> products(int64_t i) const {
+    return {products_ + i % 2 * kStrip * row_step(block_), row_step(block_)};
+  }
   DenseRows<float> sums(int64_t i) const {
     return part_of(i).sums.from(way_.visit(i).queries.begin - part_of(i).queries.begin);
   }

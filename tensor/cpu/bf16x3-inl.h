@@ -17,6 +17,13 @@ inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
 // upper half of such a number's bits is this or more.
 inline constexpr std::uint16_t kWild = 0x5C80;
 
+// Masks that are read from memory: made of immediates, they take the port that products of tiles are issued
+// to.
+struct SplitMasks {
+  std::uint32_t upper, half, magnitudes;
+};
+extern const SplitMasks split_masks [[gnu::visibility("hidden")]];
+
 }  // namespace tsr::cpu
 #endif
 
@@ -57,7 +64,8 @@ class Magnitude {
     const std::uint32_t a = hn::GetLane(most_), b = hn::GetLane(pairs) & 0x7FFF7FFF;
     most_ = hn::Set(Words(), larger(a >> 16, b >> 16) << 16 | larger(a & 0xFFFF, b & 0xFFFF));
 #else
-    const auto bits = hn::And(hn::BitCast(Halves(), pairs), hn::Set(Halves(), 0x7FFF));
+    const auto bits = hn::And(hn::BitCast(Halves(), pairs),
+                              hn::BitCast(Halves(), hn::Set(Words(), split_masks.magnitudes)));
     most_ = hn::BitCast(Words(), hn::Max(hn::BitCast(Halves(), most_), bits));
 #endif
   }
@@ -80,29 +88,40 @@ class Magnitude {
   hwy::HWY_NAMESPACE::Vec<Words> most_;
 };
 
-/// Writes the planes of pairs (low, high) to `to` and kPlane elements on each. h is x cut off, m rounds what
-/// that leaves, and l is the rest: all of it, or of a subnormal one the upper half. Of what is infinite or no
-/// number, h alone means something.
-HWY_INLINE void store_pairs(Vector low, Vector high, Magnitude& magnitude, float* to) {
+/// A number's parts, in the upper halves of the bits: h is x cut off, m rounds what that leaves, and l is the
+/// rest: all of it, or of a subnormal one the upper half. Of what is infinite or no number, h alone means
+/// something. What is in l's lower halves doesn't count.
+struct Split {
+  hwy::HWY_NAMESPACE::Vec<Words> h, m, l;
+
+  HWY_INLINE explicit Split(Vector x) {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const Floats d;
+    const Words words;
+    const auto upper = hn::Set(words, split_masks.upper), half = hn::Set(words, split_masks.half);
+    h = hn::And(hn::BitCast(words, x), upper);
+    const Vector rest = hn::Sub(x, hn::BitCast(d, h));
+    m = hn::And(hn::Add(hn::BitCast(words, rest), half), upper);
+    l = hn::BitCast(words, hn::Sub(rest, hn::BitCast(d, m)));
+  }
+};
+
+/// Writes the planes of pairs (low, high) to `to` and kPlane elements on each.
+HWY_INLINE void store_pairs(const Split& low, const Split& high, Magnitude& magnitude, float* to) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats d;
-  const Words words;
-  const auto upper = hn::Set(words, 0xFFFF0000), half = hn::Set(words, 0x8000);
+  const auto upper = hn::Set(Words(), split_masks.upper);
   const auto write = [&](int plane, hn::Vec<Words> a, hn::Vec<Words> b) HWY_ATTR {
     const auto pairs = hn::OrAnd(hn::ShiftRight<16>(a), b, upper);
     hn::StoreU(hn::BitCast(d, pairs), d, to + plane * kPlane);
     return pairs;
   };
-  const auto low_h = hn::And(hn::BitCast(words, low), upper),
-             high_h = hn::And(hn::BitCast(words, high), upper);
-  magnitude.take(write(0, low_h, high_h));
-  const Vector low_rest = hn::Sub(low, hn::BitCast(d, low_h)),
-               high_rest = hn::Sub(high, hn::BitCast(d, high_h));
-  const auto low_m = hn::And(hn::Add(hn::BitCast(words, low_rest), half), upper);
-  const auto high_m = hn::And(hn::Add(hn::BitCast(words, high_rest), half), upper);
-  write(1, low_m, high_m);
-  write(2, hn::BitCast(words, hn::Sub(low_rest, hn::BitCast(d, low_m))),
-        hn::BitCast(words, hn::Sub(high_rest, hn::BitCast(d, high_m))));
+  magnitude.take(write(0, low.h, high.h));
+  write(1, low.m, high.m);
+  write(2, low.l, high.l);
+}
+HWY_INLINE void store_pairs(Vector low, Vector high, Magnitude& magnitude, float* to) {
+  store_pairs(Split(low), Split(high), magnitude, to);
 }
 
 }  // namespace HWY_NAMESPACE

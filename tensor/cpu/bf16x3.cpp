@@ -280,6 +280,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tsr::cpu {
 
+const SplitMasks split_masks{.upper = 0xFFFF0000, .half = 0x8000, .magnitudes = 0x7FFF7FFF};
+
 HWY_EXPORT(kernels_amx);
 HWY_EXPORT(kernels_emulated);
 
