@@ -126,12 +126,14 @@ class Differentiator {
     const int64_t query = queries_.begin + index;
     if (query >= queries_.end) return {zeros_, zeros_, nullptr, 0, 0, 0, 0};
     float *scores = piece_->scores.row(index), *grads = piece_->grads.row(index);
-    if (head_.top[query] == -std::numeric_limits<float>::infinity())
+    if (head_.top[query] == -std::numeric_limits<float>::infinity()) {
+      std::fill_n(grads, scores_.count(), 0.F);
       return {zeros_, grads, nullptr, 0, 0, 0, 0};
+    }
     const ScoreRow<float> row = scores_.row(query, scores);
     if (row.added) rows_.largest(row);
     float* kept = kept_ ? kept_ + i * block_ : nullptr;
-    if (kept) std::copy_n(row.kept, scores_.count(), kept);
+    if (kept) std::copy_n(row.kept, units_ * kStrip, kept);
     const float log2_sum = head_.log_sum[query] * std::numbers::log2e_v<float>;
     return {scores, grads, kept, head_.top[query], log2_sum, head_.delta[query], row.visible};
   }
@@ -200,12 +202,13 @@ class TileBackward {
   /// of the one after.
   void advance(int64_t i) {
     const bool before = way_.has(i - 1), now = way_.has(i), after = way_.has(i + 1);
+    const int64_t slots =
+        (before ? slots_of(gradients_of(i - 1)) : 0) + (after ? slots_of(scores_of(i + 1)) : 0);
     Meanwhile meanwhile;
     if (now) {
       begin(i);
-      meanwhile.add(differentiator_);
+      meanwhile = Meanwhile(differentiator_, slots);
     }
-    meanwhile.spread((before ? slots_of(gradients_of(i - 1)) : 0) + (after ? slots_of(scores_of(i + 1)) : 0));
     if (before) {
       run(gradients_of(i - 1), &meanwhile);
       if (way_.visit(i - 1).last) store(i - 1);

@@ -117,17 +117,18 @@ class TileForward {
   /// Weighs strip i, and beside that adds up the one before and scores the one after.
   void advance(int64_t i) {
     const bool before = way_.has(i - 1), now = way_.has(i), after = way_.has(i + 1);
-    const bool same = before && now && same_rows(i - 1, i);  // weighing scales the sums
+    // Weighing scales a row's sums, which must be there: those of the same rows are added up before.
+    const bool adds_first = before && now && same_rows(i - 1, i), adds = before && !adds_first;
+    if (adds_first) add(i - 1).run(kernels_, nullptr);
+    const int64_t slots =
+        (adds ? add(i - 1).slots(kernels_) : 0) + (after ? score(i + 1).slots(kernels_) : 0);
     Meanwhile meanwhile;
-    if (same) add(i - 1).run(kernels_, nullptr);
     if (now) {
       begin(i);
-      meanwhile.add(weigher_);
+      meanwhile = Meanwhile(weigher_, slots);
     }
     if (after) form_for_scores(i + 1);
-    meanwhile.spread((before && !same ? add(i - 1).slots(kernels_) : 0) +
-                     (after ? score(i + 1).slots(kernels_) : 0));
-    if (before && !same) add(i - 1).run(kernels_, &meanwhile);
+    if (adds) add(i - 1).run(kernels_, &meanwhile);
     if (before && way_.visit(i - 1).ends_part) store(part_of(i - 1));
     if (now && way_.visit(i).index == 0) form_values(i);
     if (after) score(i + 1).run(kernels_, &meanwhile);

@@ -5,25 +5,22 @@
 // kernels offer slots between their products, and the work comes in steps that are spread over them.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 namespace tsr::cpu {
 
 class Meanwhile {
  public:
-  /// All steps of a job, which has steps() and step(). It outlives this.
+  /// Nothing to do.
+  Meanwhile() = default;
+  /// All steps of a job, which has steps() and step(), for about `slots` slots. They come at a steady pace,
+  /// so that a core foresees which slots have some: a multiple of a quarter of a step. The job outlives this.
   template <class Job>
-  void add(Job& job) {
-    const std::int64_t steps = job.steps();
-    if (steps == 0) return;
-    jobs_[count_++] = {[](void* self) { static_cast<Job*>(self)->step(); }, &job, steps};
-    left_ += steps;
-  }
-  /// The steps will be taken in about `slots` slots, at a steady pace, so that a core foresees which slots
-  /// have some: a multiple of a quarter of a step.
-  void spread(std::int64_t slots) { pace_ = slots > 0 ? (kStep * left_ + slots - 1) / slots : 0; }
+  Meanwhile(Job& job, std::int64_t slots)
+      : step_([](void* self) { static_cast<Job*>(self)->step(); }),
+        job_(&job),
+        left_(job.steps()),
+        pace_(slots > 0 ? (kStep * left_ + slots - 1) / slots : 0) {}
 
   [[gnu::always_inline]] void slot() {
     for (due_ += pace_; due_ >= kStep && left_ > 0; due_ -= kStep) take();
@@ -34,22 +31,15 @@ class Meanwhile {
   }
 
  private:
-  struct Job {
-    void (*step)(void* self);
-    void* self;
-    std::int64_t left;
-  };
   static constexpr std::int64_t kStep = 4;
 
   void take() {
-    Job& job = jobs_[first_];
     --left_;
-    if (--job.left == 0) ++first_;
-    job.step(job.self);
+    step_(job_);
   }
 
-  std::array<Job, 4> jobs_{};
-  std::size_t first_ = 0, count_ = 0;
+  void (*step_)(void* job) = nullptr;
+  void* job_ = nullptr;
   std::int64_t left_ = 0, pace_ = 0, due_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include "autograd/ops.h"
 #include "autograd/tape.h"
 #include "tensor/cpu/gemm_kernel.h"
+#include "tensor/parallel.h"
 #include "tensor/random.h"
 
 namespace tsr::test {
@@ -109,6 +110,23 @@ TEST_CASE("attention on tiles equals attention in float64") {
       CHECK(difference(got[i], want[i]) < (c.spread > 1 ? 1e-4 : 4e-6));
     }
   }
+}
+
+TEST_CASE("attention on tiles gives the same bits however many heads a task has") {
+  const int threads = thread_count();
+  for (const TileCase& c : kCases) {
+    if (c.heads < 8) continue;
+    CAPTURE(c.name);
+    set_thread_count(1);  // five heads a task
+    const Tensors together = results(c, float32);
+    set_thread_count(16);  // one
+    const Tensors alone = results(c, float32);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      const Tensor a = together[i].clone(), b = alone[i].clone();
+      CHECK(std::memcmp(a.data<float>(), b.data<float>(), a.numel() * sizeof(float)) == 0);
+    }
+  }
+  set_thread_count(threads);
 }
 
 TEST_CASE("attention on tiles keeps what is no number to the queries that it reaches") {
