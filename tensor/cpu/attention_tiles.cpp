@@ -65,9 +65,12 @@ void for_longer_pieces(Range range, Itinerary::PieceSize size, F&& f) {
 
 Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
                      std::span<const TilePart> parts, int64_t block, PieceSize piece, int64_t lag)
-    : ring_(lag) {
-  for (const TilePart& part : parts)
-    if (part.keys.size() > block) ring_ = std::max(ring_, ceil_div(part.queries.size(), piece.usual) + lag);
+    : ring_(lag), piece_(piece) {
+  for (const TilePart& part : parts) {
+    if (part.keys.size() <= block) continue;
+    piece_.most = piece.usual;  // all the pieces stay, and a longer place for each would cost memory
+    ring_ = std::max(ring_, ceil_div(part.queries.size(), piece.usual) + lag);
+  }
   int64_t place = 0;
   for (std::size_t index = 0; index < parts.size(); ++index) {
     const TilePart& part = parts[index];
@@ -75,7 +78,7 @@ Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
     for_pieces(part.keys, block, [&](Range keys) {
       const bool first = keys.begin == part.keys.begin;
       const Block next{static_cast<int64_t>(index), keys, first};
-      const int64_t visits = visit(x, params, part, next, piece);
+      const int64_t visits = visit(x, params, part, next);
       if (first) places = visits;
       for (int64_t i = 0; i < visits; ++i)
         visits_[visits_.size() - static_cast<std::size_t>(visits - i)].place =
@@ -87,9 +90,9 @@ Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
 }
 
 int64_t Itinerary::visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                         const Block& block, PieceSize piece) {
+                         const Block& block) {
   int64_t visits = 0;
-  for_longer_pieces(part.queries, piece, [&](Range queries) {
+  for_longer_pieces(part.queries, piece_, [&](Range queries) {
     if (visible_keys(x, params, block.keys, queries.end - 1) > 0) {
       visits_.push_back({static_cast<int64_t>(blocks_.size()), visits++, queries, 0, false, false});
     } else {

@@ -81,7 +81,7 @@ class Itinerary {
   struct Visit {
     std::int64_t block, index;  ///< the index-th of the block
     Range queries;
-    std::int64_t place;    ///< of the piece, in a ring of ring() pieces
+    std::int64_t place;    ///< of the piece, in a ring of ring() places
     bool last, ends_part;  ///< the last of the block, of the part
   };
   /// Queries that see none of the keys.
@@ -92,7 +92,7 @@ class Itinerary {
   };
 
   struct PieceSize {
-    std::int64_t usual, most;  ///< queries; the last piece may be shorter, or as long as `most`
+    std::int64_t usual, most;  ///< queries; a part's last piece may be shorter, or as long as `most`
   };
 
   /// In blocks of at most `block` keys. A piece's place stays its own until `lag` visits after its last.
@@ -100,6 +100,7 @@ class Itinerary {
             std::int64_t block, PieceSize piece, std::int64_t lag);
 
   std::int64_t ring() const { return ring_; }
+  std::int64_t rows_of_place() const { return piece_.most; }
   std::int64_t count() const { return static_cast<std::int64_t>(visits_.size()); }
   bool has(std::int64_t visit) const { return visit >= 0 && visit < count(); }
   const Visit& visit(std::int64_t index) const { return visits_[static_cast<std::size_t>(index)]; }
@@ -112,9 +113,10 @@ class Itinerary {
  private:
   /// Adds the visits of a block, and returns how many there are: of the last pieces.
   std::int64_t visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                     const Block& block, PieceSize piece);
+                     const Block& block);
 
   std::int64_t ring_;
+  PieceSize piece_;
   std::vector<Block> blocks_;
   std::vector<Visit> visits_;
   std::vector<Blind> blind_, unseen_;

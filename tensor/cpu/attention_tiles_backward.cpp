@@ -166,7 +166,7 @@ class TileBackward {
         way_(x, params, parts, kBlock, kPiece, kLag),
         scores_(context_, x, params, kBlock),
         differentiator_(context_, scores_, kBlock, params.dropout > 0, g.grad_bias.data != nullptr),
-        queries_(context_, kernels, way_.ring() * kPiece.most, x.d()),
+        queries_(context_, kernels, way_.ring() * way_.rows_of_place(), x.d()),
         block_(context_, kernels, kBlock, x.d()),
         pieces_{{context_, kernels, kPiece.most, kBlock}, {context_, kernels, kPiece.most, kBlock}} {}
 
@@ -329,7 +329,7 @@ class TileBackward {
 
   const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
   const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
-  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (kPiece.most / kStrip); }
+  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (way_.rows_of_place() / kStrip); }
   DenseRows<const float> head_of(const View& x, int64_t i) const {
     return AttentionOperands::head<const float>(x, part_of(i).head);
   }

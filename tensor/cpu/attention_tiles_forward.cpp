@@ -86,7 +86,7 @@ class TileForward {
         way_(x, params, parts, block, {kStrip, kStrip}, kLag),
         scores_(context_, x, params, block),
         weigher_(scores_, kernels.form->size, x.d()),
-        scaled_(context_, kernels, Side::left, way_.ring() * kStrip, x.d()),
+        scaled_(context_, kernels, Side::left, way_.ring() * way_.rows_of_place(), x.d()),
         keys_(context_, kernels, Side::right, block, x.d()),
         values_(context_, kernels, Side::right, x.d(), block),
         weights_(context_, kernels, Side::left, 2 * kStrip, block),

@@ -49,33 +49,37 @@ HWY_INLINE void transpose_square(const T* from, std::int64_t stride, T* to, std:
   }
 }
 
-/// The same for a square of 16 elements, each row a vector: squares of four, four at a time, and then of
-/// their rows, which are blocks of 16 bytes.
+/// The same for a square of 16 elements, each row a vector. Loads bring blocks of four elements where they
+/// belong, a row of four blocks at a time, and what is left are squares of four: fewer shuffles, of which a
+/// core makes one a cycle, than between vectors of whole rows.
 HWY_INLINE void transpose_square_of_16(const float* from, std::int64_t stride, float* to,
                                        std::int64_t width) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::CappedTag<float, 16> d;
-  hn::Vec<decltype(d)> part[4][4];  // [g][q]: block b is column 4b + q of rows 4g to 4g + 3
+  const auto block = [&](int index) HWY_ATTR {
+    const std::uint8_t bits[2] = {static_cast<std::uint8_t>(index == 1 ? 0xF0 : 0),
+                                  static_cast<std::uint8_t>(index == 2   ? 0x0F
+                                                            : index == 3 ? 0xF0
+                                                                         : 0)};
+    return hn::LoadMaskBits(d, bits);
+  };
+  const auto second = block(1), third = block(2), fourth = block(3);
 #pragma GCC unroll 4
-  for (int g = 0; g < 4; ++g) {
-    auto& [a, b, c, e] = part[g];
-    const float* row = from + 4 * g * stride;
-    a = hn::LoadU(d, row), b = hn::LoadU(d, row + stride);
-    c = hn::LoadU(d, row + 2 * stride), e = hn::LoadU(d, row + 3 * stride);
+  for (int k = 0; k < 16; k += 4) {
+    // blocks b are columns k to k + 3 of row 4b + i
+    const auto gather = [&](int i) HWY_ATTR {
+      const float* row = from + i * stride + k;
+      auto blocks = hn::LoadDup128(d, row);
+      blocks = hn::IfThenElse(second, hn::LoadDup128(d, row + 4 * stride), blocks);
+      blocks = hn::IfThenElse(third, hn::LoadDup128(d, row + 8 * stride), blocks);
+      return hn::IfThenElse(fourth, hn::LoadDup128(d, row + 12 * stride), blocks);
+    };
+    auto a = gather(0), b = gather(1), c = gather(2), e = gather(3);
     turn_blocks(d, a, b, c, e);
-  }
-#pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
-    const auto a = part[0][q], b = part[1][q], c = part[2][q], e = part[3][q];
-    const auto even_ab = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
-               odd_ab = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
-               even_ce = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c),
-               odd_ce = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
-    float* column = to + q * width;
-    hn::StoreU(hn::ConcatLowerLower(d, even_ce, even_ab), d, column);
-    hn::StoreU(hn::ConcatLowerLower(d, odd_ce, odd_ab), d, column + 4 * width);
-    hn::StoreU(hn::ConcatUpperUpper(d, even_ce, even_ab), d, column + 8 * width);
-    hn::StoreU(hn::ConcatUpperUpper(d, odd_ce, odd_ab), d, column + 12 * width);
+    hn::StoreU(a, d, to + k * width);
+    hn::StoreU(b, d, to + (k + 1) * width);
+    hn::StoreU(c, d, to + (k + 2) * width);
+    hn::StoreU(e, d, to + (k + 3) * width);
   }
 }
 #endif
