@@ -64,48 +64,34 @@ void for_longer_pieces(Range range, Itinerary::PieceSize size, F&& f) {
 }  // namespace
 
 Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
-                     std::span<const TilePart> parts, int64_t block, PieceSize piece, int64_t lag)
-    : ring_(lag), piece_(piece) {
-  for (const TilePart& part : parts) {
-    if (part.keys.size() <= block) continue;
-    piece_.most = piece.usual;  // all the pieces stay, and a longer place for each would cost memory
-    ring_ = std::max(ring_, ceil_div(part.queries.size(), piece.usual) + lag);
-  }
-  int64_t place = 0;
-  for (std::size_t index = 0; index < parts.size(); ++index) {
-    const TilePart& part = parts[index];
-    int64_t places = 0;  // of the pieces that see some of the first block; of others, none sees any
-    for_pieces(part.keys, block, [&](Range keys) {
-      const bool first = keys.begin == part.keys.begin;
-      const Block next{static_cast<int64_t>(index), keys, first};
-      const int64_t visits = visit(x, params, part, next);
-      if (first) places = visits;
-      for (int64_t i = 0; i < visits; ++i)
-        visits_[visits_.size() - static_cast<std::size_t>(visits - i)].place =
-            (place + places - visits + i) % ring_;
+                     std::span<const TilePart> parts, int64_t block, PieceSize piece) {
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    const std::size_t before = visits_.size();
+    for_pieces(parts[part].keys, block, [&](Range keys) {
+      const bool first = keys.begin == parts[part].keys.begin;
+      visit(x, params, {static_cast<int64_t>(part), keys, first}, parts[part].queries, piece);
     });
-    if (places > 0) visits_.back().ends_part = true;
-    place += places;
+    if (visits_.size() > before) visits_.back().ends_part = true;
   }
 }
 
-int64_t Itinerary::visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                         const Block& block) {
+void Itinerary::visit(const AttentionOperands& x, const AttentionParams& params, const Block& block,
+                      Range all, PieceSize piece) {
+  const auto index = static_cast<int64_t>(blocks_.size());
   int64_t visits = 0;
-  for_longer_pieces(part.queries, piece_, [&](Range queries) {
+  for_longer_pieces(all, piece, [&](Range queries) {
     if (visible_keys(x, params, block.keys, queries.end - 1) > 0) {
-      visits_.push_back({static_cast<int64_t>(blocks_.size()), visits++, queries, 0, false, false});
+      visits_.push_back({index, queries, visits++ == 0, false, false});
     } else {
       blind_.push_back({block.part, block.keys, queries, block.first});
     }
   });
   if (visits == 0) {
-    unseen_.push_back({block.part, block.keys, part.queries, block.first});
+    unseen_.push_back({block.part, block.keys, all, block.first});
   } else {
     visits_.back().last = true;
     blocks_.push_back(block);
   }
-  return visits;
 }
 
 int64_t parts_together(int64_t parts) { return std::clamp<int64_t>(parts / (3 * thread_count()), 1, 8); }

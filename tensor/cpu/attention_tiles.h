@@ -34,7 +34,8 @@ class Units {
   float* at(std::int64_t strip, std::int64_t unit) const {
     return data_ + strip * step_ + unit * form_->size;
   }
-  UnitSlice from(std::int64_t strip, std::int64_t unit) const { return {at(strip, unit), step_}; }
+  /// From a strip on.
+  UnitSlice from(std::int64_t strip) const { return {at(strip, 0), step_}; }
 
  private:
   const TileForm<float>* form_;
@@ -79,10 +80,10 @@ class Itinerary {
     bool first;  ///< of the part
   };
   struct Visit {
-    std::int64_t block, index;  ///< the index-th of the block
+    std::int64_t block;
     Range queries;
-    std::int64_t place;    ///< of the piece, in a ring of ring() places
-    bool last, ends_part;  ///< the last of the block, of the part
+    bool first, last;  ///< of the block
+    bool ends_part;
   };
   /// Queries that see none of the keys.
   struct Blind {
@@ -90,33 +91,28 @@ class Itinerary {
     Range keys, queries;
     bool first;  ///< whether the keys are the part's first
   };
-
   struct PieceSize {
     std::int64_t usual, most;  ///< queries; a part's last piece may be shorter, or as long as `most`
   };
 
-  /// In blocks of at most `block` keys. A piece's place stays its own until `lag` visits after its last.
+  /// In blocks of at most `block` keys.
   Itinerary(const AttentionOperands& x, const AttentionParams& params, std::span<const TilePart> parts,
-            std::int64_t block, PieceSize piece, std::int64_t lag);
+            std::int64_t block, PieceSize piece);
 
-  std::int64_t ring() const { return ring_; }
-  std::int64_t rows_of_place() const { return piece_.most; }
   std::int64_t count() const { return static_cast<std::int64_t>(visits_.size()); }
   bool has(std::int64_t visit) const { return visit >= 0 && visit < count(); }
   const Visit& visit(std::int64_t index) const { return visits_[static_cast<std::size_t>(index)]; }
-  const Block& block(std::int64_t index) const { return blocks_[static_cast<std::size_t>(index)]; }
-  const Block& block_of(std::int64_t visit) const { return block(this->visit(visit).block); }
+  const Block& block_of(std::int64_t visit) const {
+    return blocks_[static_cast<std::size_t>(this->visit(visit).block)];
+  }
   const std::vector<Blind>& blind() const { return blind_; }
   /// Keys that no query of their part sees.
   const std::vector<Blind>& unseen() const { return unseen_; }
 
  private:
-  /// Adds the visits of a block, and returns how many there are: of the last pieces.
-  std::int64_t visit(const AttentionOperands& x, const AttentionParams& params, const TilePart& part,
-                     const Block& block);
+  void visit(const AttentionOperands& x, const AttentionParams& params, const Block& block, Range all,
+             PieceSize piece);
 
-  std::int64_t ring_;
-  PieceSize piece_;
   std::vector<Block> blocks_;
   std::vector<Visit> visits_;
   std::vector<Blind> blind_, unseen_;

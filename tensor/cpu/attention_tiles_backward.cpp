@@ -29,26 +29,20 @@ struct KeyBlock {
         grad_v{context.workspace_of<float>(static_cast<std::size_t>(d * row_step(most))), row_step(most)} {}
 };
 
-/// Room for a ring of pieces of queries, one behind the other.
-struct QueryRing {
-  Units queries, queries_t;  ///< times the scale
-  Units grads, grads_t;
-
-  QueryRing(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t d)
-      : queries(context, kernels, Side::left, rows, d),
-        queries_t(context, kernels, Side::left, d, rows),
-        grads(context, kernels, Side::left, rows, d),
-        grads_t(context, kernels, Side::left, d, rows) {}
-};
-
 /// Room for a piece of the queries beside a block of keys.
 struct Piece {
+  Units queries, queries_t;        ///< times the scale
+  Units upstream, upstream_t;      ///< gradients of y
   DenseRows<float> scores, grads;  ///< [queries, keys]; grads of the weights
   Units weights, slopes;           ///< P and D, right operands
   Units slope_rows;                ///< D, a left operand
 
-  Piece(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t keys)
-      : scores{context.workspace_of<float>(static_cast<std::size_t>(rows * row_step(keys))), row_step(keys)},
+  Piece(Context& context, const TileKernels<float>& kernels, int64_t rows, int64_t keys, int64_t d)
+      : queries(context, kernels, Side::left, rows, d),
+        queries_t(context, kernels, Side::left, d, rows),
+        upstream(context, kernels, Side::left, rows, d),
+        upstream_t(context, kernels, Side::left, d, rows),
+        scores{context.workspace_of<float>(static_cast<std::size_t>(rows * row_step(keys))), row_step(keys)},
         grads{context.workspace_of<float>(static_cast<std::size_t>(rows * row_step(keys))), row_step(keys)},
         weights(context, kernels, Side::right, keys, rows),
         slopes(context, kernels, Side::right, keys, rows),
@@ -163,12 +157,12 @@ class TileBackward {
         scale_(static_cast<float>(params.scale)),
         parts_(parts),
         delta_(delta),
-        way_(x, params, parts, kBlock, kPiece, kLag),
+        way_(x, params, parts, kBlock, kPiece),
         scores_(context_, x, params, kBlock),
         differentiator_(context_, scores_, kBlock, params.dropout > 0, g.grad_bias.data != nullptr),
-        queries_(context_, kernels, way_.ring() * way_.rows_of_place(), x.d()),
         block_(context_, kernels, kBlock, x.d()),
-        pieces_{{context_, kernels, kPiece.most, kBlock}, {context_, kernels, kPiece.most, kBlock}} {}
+        pieces_{{context_, kernels, kPiece.most, kBlock, x.d()},
+                {context_, kernels, kPiece.most, kBlock, x.d()}} {}
 
   void run() {
     leave_blind();
@@ -178,8 +172,6 @@ class TileBackward {
  private:
   static constexpr int64_t kBlock = 8 * kStrip;
   static constexpr Itinerary::PieceSize kPiece{2 * kStrip, 3 * kStrip};
-  /// A piece's forms keep their place until the second after it is formed.
-  static constexpr int64_t kLag = 2;
   template <std::size_t kCount>
   using Products = std::array<UnitProduct, kCount>;
 
@@ -213,7 +205,7 @@ class TileBackward {
       run(gradients_of(i - 1), &meanwhile);
       if (way_.visit(i - 1).last) store(i - 1);
     }
-    if (now && way_.visit(i).index == 0) form_for_gradients(i);
+    if (now && way_.visit(i).first) form_for_gradients(i);
     if (after) {
       form_for_scores(i + 1);
       run(scores_of(i + 1), &meanwhile);
@@ -223,23 +215,24 @@ class TileBackward {
   }
 
   void form_for_scores(int64_t i) {
-    const Itinerary::Block& block = way_.block_of(i);
-    if (block.first) form_queries(i);
-    if (way_.visit(i).index > 0) return;
-    const int64_t keys = block.keys.size();
-    block_.keys_t.take(head_of(x_.k, i).from(block.keys.begin), keys, x_.d(), true, 1, 0, 0);
-    block_.values_t.take(head_of(x_.v, i).from(block.keys.begin), keys, x_.d(), true, 1, 0, 0);
+    form_queries(i);
+    if (!way_.visit(i).first) return;
+    const Range keys = way_.block_of(i).keys;
+    block_.keys_t.take(head_of(x_.k, i).from(keys.begin), keys.size(), x_.d(), true, 1, 0, 0);
+    block_.values_t.take(head_of(x_.v, i).from(keys.begin), keys.size(), x_.d(), true, 1, 0, 0);
   }
-  /// Some queries and gradients at a time, while they are in the first-level cache.
+  /// Some queries and gradients at a time, while they are in the first-level cache. That is done again for
+  /// each block of keys: kept, all of a head's would take more than the second-level cache has to spare.
   void form_queries(int64_t i) {
-    for_pieces(way_.visit(i).queries, kStrip, [&](Range queries) {
-      const int64_t rows = queries.size(), d = x_.d();
-      const int64_t strip = strip_of(i) + (queries.begin - way_.visit(i).queries.begin) / kStrip;
+    const Range all = way_.visit(i).queries;
+    const Piece& to = piece(i);
+    for_pieces(all, kStrip, [&](Range queries) {
+      const int64_t rows = queries.size(), d = x_.d(), strip = (queries.begin - all.begin) / kStrip;
       const auto q = head_of(x_.q, i).from(queries.begin), grad = head_of(g_.grad, i).from(queries.begin);
-      queries_.queries.take(q, rows, d, false, scale_, strip, 0);
-      queries_.queries_t.take(q, rows, d, true, scale_, 0, strip);
-      queries_.grads.take(grad, rows, d, false, 1, strip, 0);
-      queries_.grads_t.take(grad, rows, d, true, 1, 0, strip);
+      to.queries.take(q, rows, d, false, scale_, strip, 0);
+      to.queries_t.take(q, rows, d, true, scale_, 0, strip);
+      to.upstream.take(grad, rows, d, false, 1, strip, 0);
+      to.upstream_t.take(grad, rows, d, true, 1, 0, strip);
     });
   }
   void form_for_gradients(int64_t i) {
@@ -249,8 +242,8 @@ class TileBackward {
 
   void begin(int64_t i) {
     const int64_t head = part_of(i).head, row = head * x_.n();
-    if (way_.visit(i).index == 0) scores_.choose_keys(head, way_.block_of(i).keys);
-    differentiator_.begin(pieces_[i % 2], way_.visit(i).queries,
+    if (way_.visit(i).first) scores_.choose_keys(head, way_.block_of(i).keys);
+    differentiator_.begin(piece(i), way_.visit(i).queries,
                           {g_.top.as<float>() + row, g_.log_sum.as<float>() + row, delta_ + row});
   }
 
@@ -279,36 +272,36 @@ class TileBackward {
   /// The scores of visit i and the gradients of its weights.
   Products<2> scores_of(int64_t i) const {
     const auto product = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.from(strip_of(i), 0),
-                         .b = b.from(0, 0),
+      return UnitProduct{.a = a.from(0),
+                         .b = b.from(0),
                          .rows = whole_tiles(way_.visit(i).queries.size()),
                          .cols = whole_tiles(way_.block_of(i).keys.size()),
                          .units = ceil_div(x_.d(), kStrip),
                          .c = c,
                          .accumulate = false};
     };
-    const Piece& piece = pieces_[i % 2];
-    return {product(queries_.queries, block_.keys_t, piece.scores),
-            product(queries_.grads, block_.values_t, piece.grads)};
+    const Piece& piece = this->piece(i);
+    return {product(piece.queries, block_.keys_t, piece.scores),
+            product(piece.upstream, block_.values_t, piece.grads)};
   }
   /// What visit i adds to the gradients.
   Products<3> gradients_of(int64_t i) const {
     const Itinerary::Visit& visit = way_.visit(i);
     const Itinerary::Block& block = way_.block_of(i);
     const auto turned = [&](const Units& a, const Units& b, const DenseRows<float>& c) {
-      return UnitProduct{.a = a.from(0, strip_of(i)),
-                         .b = b.from(0, 0),
+      return UnitProduct{.a = a.from(0),
+                         .b = b.from(0),
                          .rows = x_.d(),
                          .cols = whole_tiles(block.keys.size()),
                          .units = ceil_div(visit.queries.size(), kStrip),
                          .c = c,
-                         .accumulate = visit.index > 0};
+                         .accumulate = !visit.first};
     };
-    const Piece& piece = pieces_[i % 2];
-    return {turned(queries_.grads_t, piece.weights, block_.grad_v),
-            turned(queries_.queries_t, piece.slopes, block_.grad_k),
-            UnitProduct{.a = piece.slope_rows.from(0, 0),
-                        .b = block_.keys.from(0, 0),
+    const Piece& piece = this->piece(i);
+    return {turned(piece.upstream_t, piece.weights, block_.grad_v),
+            turned(piece.queries_t, piece.slopes, block_.grad_k),
+            UnitProduct{.a = piece.slope_rows.from(0),
+                        .b = block_.keys.from(0),
                         .rows = visit.queries.size(),
                         .cols = x_.d(),
                         .units = ceil_div(block.keys.size(), kStrip),
@@ -323,13 +316,12 @@ class TileBackward {
     if (!g_.grad_bias.data) return;
     const Range queries = way_.visit(i).queries, keys = way_.block_of(i).keys;
     for (int64_t row = 0; row < queries.size(); ++row)
-      std::copy_n(pieces_[i % 2].grads.row(row), keys.size(),
-                  bias_row(part_of(i).head, queries.begin + row, keys));
+      std::copy_n(piece(i).grads.row(row), keys.size(), bias_row(part_of(i).head, queries.begin + row, keys));
   }
 
   const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
   const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
-  int64_t strip_of(int64_t i) const { return way_.visit(i).place * (way_.rows_of_place() / kStrip); }
+  const Piece& piece(int64_t i) const { return pieces_[i % 2]; }
   DenseRows<const float> head_of(const View& x, int64_t i) const {
     return AttentionOperands::head<const float>(x, part_of(i).head);
   }
@@ -344,7 +336,6 @@ class TileBackward {
   Context context_{Device::cpu};
   Scores<float> scores_;
   Differentiator differentiator_;
-  QueryRing queries_;
   KeyBlock block_;   ///< of the visit at hand and of a neighbour
   Piece pieces_[2];  ///< of a visit and of the one before it or after it
 };

@@ -83,10 +83,10 @@ class TileForward {
         block_(block),
         parts_(parts),
         results_(results),
-        way_(x, params, parts, block, {kStrip, kStrip}, kLag),
+        way_(x, params, parts, block, {kStrip, kStrip}),
         scores_(context_, x, params, block),
         weigher_(scores_, kernels.form->size, x.d()),
-        scaled_(context_, kernels, Side::left, way_.ring() * way_.rows_of_place(), x.d()),
+        scaled_(context_, kernels, Side::left, kStrip, x.d()),
         keys_(context_, kernels, Side::right, block, x.d()),
         values_(context_, kernels, Side::right, x.d(), block),
         weights_(context_, kernels, Side::left, 2 * kStrip, block),
@@ -99,9 +99,6 @@ class TileForward {
   }
 
  private:
-  /// A strip's queries keep their place until their scores are made.
-  static constexpr int64_t kLag = 1;
-
   /// Queries without any key have sums of zero. A part of them alone is never visited.
   void leave_blind() {
     for (const Itinerary::Blind& blind : way_.blind()) {
@@ -130,22 +127,18 @@ class TileForward {
     if (after) form_for_scores(i + 1);
     if (adds) add(i - 1).run(kernels_, &meanwhile);
     if (before && way_.visit(i - 1).ends_part) store(part_of(i - 1));
-    if (now && way_.visit(i).index == 0) form_values(i);
+    if (now && way_.visit(i).first) form_values(i);
     if (after) score(i + 1).run(kernels_, &meanwhile);
     meanwhile.finish();
   }
 
   void form_for_scores(int64_t i) {
-    const Itinerary::Visit& visit = way_.visit(i);
-    const Itinerary::Block& block = way_.block_of(i);
-    const int64_t d = x_.d();
-    if (block.first) {
-      const auto q = AttentionOperands::head<const float>(x_.q, part_of(i).head).from(visit.queries.begin);
-      scaled_.take(q, visit.queries.size(), d, false, scale_, visit.place, 0);
-    }
-    if (visit.index > 0) return;
-    const auto k = AttentionOperands::head<const float>(x_.k, part_of(i).head).from(block.keys.begin);
-    keys_.take(k, block.keys.size(), d, true, 1, 0, 0);
+    const Range queries = way_.visit(i).queries, keys = way_.block_of(i).keys;
+    const auto q = AttentionOperands::head<const float>(x_.q, part_of(i).head).from(queries.begin);
+    scaled_.take(q, queries.size(), x_.d(), false, scale_, 0, 0);
+    if (!way_.visit(i).first) return;
+    const auto k = AttentionOperands::head<const float>(x_.k, part_of(i).head).from(keys.begin);
+    keys_.take(k, keys.size(), x_.d(), true, 1, 0, 0);
   }
   void form_values(int64_t i) {
     const Range keys = way_.block_of(i).keys;
@@ -156,7 +149,7 @@ class TileForward {
   void begin(int64_t i) {
     const Itinerary::Visit& visit = way_.visit(i);
     const TilePart& part = part_of(i);
-    if (visit.index == 0) scores_.choose_keys(part.head, way_.block_of(i).keys);
+    if (visit.first) scores_.choose_keys(part.head, way_.block_of(i).keys);
     weigher_.begin({visit.queries.begin, visit.queries.size(), products(i), weights_.at(i % 2, 0),
                     way_.block_of(i).first ? DenseRows<float>{} : sums(i),
                     part.states + visit.queries.begin - part.queries.begin});
@@ -170,8 +163,8 @@ class TileForward {
   /// The scores of a strip's queries and the block's keys.
   UnitProduct score(int64_t i) const {
     const Itinerary::Visit& visit = way_.visit(i);
-    return {.a = scaled_.from(visit.place, 0),
-            .b = keys_.from(0, 0),
+    return {.a = scaled_.from(0),
+            .b = keys_.from(0),
             .rows = whole_tiles(visit.queries.size()),
             .cols = whole_tiles(way_.block_of(i).keys.size()),
             .units = ceil_div(x_.d(), kStrip),
@@ -181,8 +174,8 @@ class TileForward {
   /// Adds the block's values, weighted, to a strip's sums.
   UnitProduct add(int64_t i) const {
     const Itinerary::Visit& visit = way_.visit(i);
-    return {.a = weights_.from(i % 2, 0),
-            .b = values_.from(0, 0),
+    return {.a = weights_.from(i % 2),
+            .b = values_.from(0),
             .rows = visit.queries.size(),
             .cols = x_.d(),
             .units = ceil_div(way_.block_of(i).keys.size(), kStrip),
@@ -213,7 +206,7 @@ class TileForward {
   Context context_{Device::cpu};
   Scores<float> scores_;
   Weigher weigher_;
-  Units scaled_;  ///< the queries times the scale
+  Units scaled_;  ///< a strip of the queries times the scale
   Units keys_, values_, weights_;
   float* products_;
 };
