@@ -66,11 +66,11 @@ struct AttentionUnits {
   float (*total)(const float* sums);
   /// Says of a unit that was weighed whether a number in it is wild.
   void (*mark)(float* unit, bool wild);
-  /// For a unit's columns, which begin at `col`, of rows p and p + 16: scores become weights, but for
-  /// dropout.
+  /// For a unit's columns, which begin at `col`, of rows p and p + 16: scores become weights in their place,
+  /// and those that dropout keeps the panel's.
   void (*weigh_again)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
                       const SlopeUnits& to);
-  /// Then the gradients of the scores, for p = 0, 1 … in turn.
+  /// Then the gradients of the scores, from those weights, for p = 0, 1 … in turn.
   void (*differentiate)(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std::int64_t p,
                         const SlopeUnits& to);
   /// Zeros for the rows from p to 15, and for those that are 16 further, of the panels.

@@ -27,37 +27,37 @@ HWY_INLINE void set_out(const UnitSource& source, float* square) {
     std::copy_n(source.x + i * source.stride, width, square + i * kUnit);
 }
 
+constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
+
 template <bool kScale>
-HWY_INLINE void form_left(const float* block, std::int64_t stride, std::int64_t height, float scale,
+HWY_INLINE Vector load(const float* from, float factor) {
+  const auto x = hn::LoadU(Floats(), from);
+  return kScale ? hn::Mul(x, hn::Set(Floats(), factor)) : x;
+}
+
+template <bool kScale>
+HWY_INLINE void form_left(const float* block, std::int64_t stride, std::int64_t height, float factor,
                           float* to) {
-  const Floats d;
-  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  const auto factor = hn::Set(d, scale);
-  const auto load = [&](const float* from) HWY_ATTR {
-    return kScale ? hn::Mul(hn::LoadU(d, from), factor) : hn::LoadU(d, from);
-  };
   Magnitude magnitude;
-  for (std::int64_t i = 0; i < height; ++i)
+  for (std::int64_t i = 0; i < height; ++i) {
+    const float* row = block + i * stride;
     for (std::int64_t p = 0; p < kPairs; p += kLanes)
-      store_pairs(load(block + i * stride + p), load(block + i * stride + kPairs + p), magnitude,
+      store_pairs(load<kScale>(row + p, factor), load<kScale>(row + kPairs + p, factor), magnitude,
                   to + i * kPairs + p);
+  }
   magnitude.save(to);
 }
 
 template <bool kScale>
-HWY_INLINE void form_right(const float* block, std::int64_t stride, std::int64_t width, float scale,
+HWY_INLINE void form_right(const float* block, std::int64_t stride, std::int64_t width, float factor,
                            float* to) {
-  const Floats d;
-  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  const auto factor = hn::Set(d, scale);
-  const auto load = [&](const float* from) HWY_ATTR {
-    return kScale ? hn::Mul(hn::LoadU(d, from), factor) : hn::LoadU(d, from);
-  };
   Magnitude magnitude;
-  for (std::int64_t p = 0; p < kPairs; ++p)
+  for (std::int64_t p = 0; p < kPairs; ++p) {
+    const float *low = block + p * stride, *high = low + kPairs * stride;
     for (std::int64_t j = 0; j < width; j += kLanes)
-      store_pairs(load(block + p * stride + j), load(block + (p + kPairs) * stride + j), magnitude,
+      store_pairs(load<kScale>(low + j, factor), load<kScale>(high + j, factor), magnitude,
                   to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
+  }
   magnitude.save(to);
 }
 
