@@ -233,7 +233,7 @@ void weigh_pair(const SlopeRow& low, const SlopeRow& high, std::int64_t col, std
   Magnitude unread;
   for (std::int64_t j = 0; j < to.halves * kPairs; j += kLanes)
     store_pairs(weigh_vector(low, col + j), weigh_vector(high, col + j), unread,
-                to.weights + j / kPairs * kTile + p * kPairs + j % kPairs);
+                to.weights + panel_place(p, j));
 }
 
 /// The gradients of the scores.

@@ -12,8 +12,8 @@ Units::Units(Context& context, const TileKernels<float>& kernels, Side side, int
       step_(form_->room(depth)),
       data_(context.workspace_of<float>(static_cast<std::size_t>(ceil_div(extent, kStrip) * step_))) {}
 
-void Units::take(const DenseRows<const float>& x, int64_t rows, int64_t cols, bool turned, float factor,
-                 int64_t strip, int64_t unit) const {
+void Units::take(const DenseRows<const float>& x, int64_t rows, int64_t cols, bool turned,
+                 float factor) const {
   const bool strips_of_rows = (side_ == Side::left) != turned;
   for (int64_t row = 0; row < rows; row += kStrip) {
     for (int64_t col = 0; col < cols; col += kStrip) {
@@ -25,7 +25,7 @@ void Units::take(const DenseRows<const float>& x, int64_t rows, int64_t cols, bo
                  .rows = std::min(kStrip, rows - row),
                  .cols = std::min(kStrip, cols - col),
                  .factor = factor,
-                 .to = strips_of_rows ? at(strip + i, unit + j) : at(strip + j, unit + i)});
+                 .to = strips_of_rows ? at(i, j) : at(j, i)});
     }
   }
 }
@@ -64,7 +64,8 @@ void for_longer_pieces(Range range, Itinerary::PieceSize size, F&& f) {
 }  // namespace
 
 Itinerary::Itinerary(const AttentionOperands& x, const AttentionParams& params,
-                     std::span<const TilePart> parts, int64_t block, PieceSize piece) {
+                     std::span<const TilePart> parts, int64_t block, PieceSize piece)
+    : parts_(parts) {
   for (std::size_t part = 0; part < parts.size(); ++part) {
     const std::size_t before = visits_.size();
     for_pieces(parts[part].keys, block, [&](Range keys) {

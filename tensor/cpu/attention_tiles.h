@@ -27,9 +27,9 @@ class Units {
   Units(Context& context, const TileKernels<float>& kernels, Side side, std::int64_t extent,
         std::int64_t depth);
 
-  /// Become x·factor, [rows, cols], or its transpose, from a strip and a unit on.
-  void take(const DenseRows<const float>& x, std::int64_t rows, std::int64_t cols, bool turned, float factor,
-            std::int64_t strip, std::int64_t unit) const;
+  /// Become x·factor, [rows, cols], or its transpose.
+  void take(const DenseRows<const float>& x, std::int64_t rows, std::int64_t cols, bool turned,
+            float factor) const;
 
   float* at(std::int64_t strip, std::int64_t unit) const {
     return data_ + strip * step_ + unit * form_->size;
@@ -95,7 +95,7 @@ class Itinerary {
     std::int64_t usual, most;  ///< queries; a part's last piece may be shorter, or as long as `most`
   };
 
-  /// In blocks of at most `block` keys.
+  /// In blocks of at most `block` keys. The parts outlive this.
   Itinerary(const AttentionOperands& x, const AttentionParams& params, std::span<const TilePart> parts,
             std::int64_t block, PieceSize piece);
 
@@ -105,6 +105,14 @@ class Itinerary {
   const Block& block_of(std::int64_t visit) const {
     return blocks_[static_cast<std::size_t>(this->visit(visit).block)];
   }
+  std::span<const TilePart> parts() const { return parts_; }
+  const TilePart& part(std::int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
+  const TilePart& part_of(std::int64_t visit) const { return part(block_of(visit).part); }
+  /// The matrix of x that belongs to a visit's head.
+  template <class T>
+  DenseRows<T> head_of(const View& x, std::int64_t visit) const {
+    return AttentionOperands::head<T>(x, part_of(visit).head);
+  }
   const std::vector<Blind>& blind() const { return blind_; }
   /// Keys that no query of their part sees.
   const std::vector<Blind>& unseen() const { return unseen_; }
@@ -113,6 +121,7 @@ class Itinerary {
   void visit(const AttentionOperands& x, const AttentionParams& params, const Block& block, Range all,
              PieceSize piece);
 
+  std::span<const TilePart> parts_;
   std::vector<Block> blocks_;
   std::vector<Visit> visits_;
   std::vector<Blind> blind_, unseen_;

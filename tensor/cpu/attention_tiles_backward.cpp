@@ -155,7 +155,6 @@ class TileBackward {
         g_(g),
         kernels_(kernels),
         scale_(static_cast<float>(params.scale)),
-        parts_(parts),
         delta_(delta),
         way_(x, params, parts, kBlock, kPiece),
         scores_(context_, x, params, kBlock),
@@ -178,7 +177,7 @@ class TileBackward {
   /// Gradients of what nothing sees are zero.
   void leave_blind() {
     for (const Itinerary::Blind& blind : way_.blind()) {
-      const TilePart& part = this->part(blind.part);
+      const TilePart& part = way_.part(blind.part);
       for (int64_t i = blind.queries.begin; i < blind.queries.end; ++i) {
         if (blind.first) std::fill_n(part.sums.row(i), x_.d(), 0.F);
         if (g_.grad_bias.data) std::fill_n(bias_row(part.head, i, blind.keys), blind.keys.size(), 0.F);
@@ -187,7 +186,7 @@ class TileBackward {
     for (const Itinerary::Blind& unseen : way_.unseen())
       for (const View* x : {&g_.grad_k, &g_.grad_v})
         for (int64_t j = unseen.keys.begin; j < unseen.keys.end; ++j)
-          std::fill_n(AttentionOperands::head<float>(*x, part(unseen.part).head).row(j), x_.d(), 0.F);
+          std::fill_n(AttentionOperands::head<float>(*x, way_.part(unseen.part).head).row(j), x_.d(), 0.F);
   }
 
   /// Differentiates piece i, and beside that makes what the one before brings to the gradients and the scores
@@ -218,30 +217,29 @@ class TileBackward {
     form_queries(i);
     if (!way_.visit(i).first) return;
     const Range keys = way_.block_of(i).keys;
-    block_.keys_t.take(head_of(x_.k, i).from(keys.begin), keys.size(), x_.d(), true, 1, 0, 0);
-    block_.values_t.take(head_of(x_.v, i).from(keys.begin), keys.size(), x_.d(), true, 1, 0, 0);
+    block_.keys_t.take(way_.head_of<const float>(x_.k, i).from(keys.begin), keys.size(), x_.d(), true, 1);
+    block_.values_t.take(way_.head_of<const float>(x_.v, i).from(keys.begin), keys.size(), x_.d(), true, 1);
   }
-  /// Some queries and gradients at a time, while they are in the first-level cache. That is done again for
-  /// each block of keys: kept, all of a head's would take more than the second-level cache has to spare.
+  /// Again for each block of keys: kept, all of a head's would take more than the second-level cache has to
+  /// spare.
   void form_queries(int64_t i) {
-    const Range all = way_.visit(i).queries;
+    const Range queries = way_.visit(i).queries;
+    const int64_t rows = queries.size(), d = x_.d();
+    const auto q = way_.head_of<const float>(x_.q, i).from(queries.begin),
+               grad = way_.head_of<const float>(g_.grad, i).from(queries.begin);
     const Piece& to = piece(i);
-    for_pieces(all, kStrip, [&](Range queries) {
-      const int64_t rows = queries.size(), d = x_.d(), strip = (queries.begin - all.begin) / kStrip;
-      const auto q = head_of(x_.q, i).from(queries.begin), grad = head_of(g_.grad, i).from(queries.begin);
-      to.queries.take(q, rows, d, false, scale_, strip, 0);
-      to.queries_t.take(q, rows, d, true, scale_, 0, strip);
-      to.upstream.take(grad, rows, d, false, 1, strip, 0);
-      to.upstream_t.take(grad, rows, d, true, 1, 0, strip);
-    });
+    to.queries.take(q, rows, d, false, scale_);
+    to.queries_t.take(q, rows, d, true, scale_);
+    to.upstream.take(grad, rows, d, false, 1);
+    to.upstream_t.take(grad, rows, d, true, 1);
   }
   void form_for_gradients(int64_t i) {
     const Range keys = way_.block_of(i).keys;
-    block_.keys.take(head_of(x_.k, i).from(keys.begin), keys.size(), x_.d(), false, scale_, 0, 0);
+    block_.keys.take(way_.head_of<const float>(x_.k, i).from(keys.begin), keys.size(), x_.d(), false, scale_);
   }
 
   void begin(int64_t i) {
-    const int64_t head = part_of(i).head, row = head * x_.n();
+    const int64_t head = way_.part_of(i).head, row = head * x_.n();
     if (way_.visit(i).first) scores_.choose_keys(head, way_.block_of(i).keys);
     differentiator_.begin(piece(i), way_.visit(i).queries,
                           {g_.top.as<float>() + row, g_.log_sum.as<float>() + row, delta_ + row});
@@ -251,7 +249,7 @@ class TileBackward {
   void store(int64_t i) const {
     const Range keys = way_.block_of(i).keys;
     const auto turn = [&](const DenseRows<float>& x, const View& grad) {
-      const auto to = AttentionOperands::head<float>(grad, part_of(i).head).from(keys.begin);
+      const auto to = way_.head_of<float>(grad, i).from(keys.begin);
       turn_matrix(x.data, x.stride, x_.d(), keys.size(), to.data, to.stride);
     };
     turn(block_.grad_k, g_.grad_k);
@@ -305,7 +303,7 @@ class TileBackward {
                         .rows = visit.queries.size(),
                         .cols = x_.d(),
                         .units = ceil_div(block.keys.size(), kStrip),
-                        .c = part(block.part).sums.from(visit.queries.begin),
+                        .c = way_.part(block.part).sums.from(visit.queries.begin),
                         .accumulate = !block.first}};
   }
 
@@ -316,21 +314,16 @@ class TileBackward {
     if (!g_.grad_bias.data) return;
     const Range queries = way_.visit(i).queries, keys = way_.block_of(i).keys;
     for (int64_t row = 0; row < queries.size(); ++row)
-      std::copy_n(piece(i).grads.row(row), keys.size(), bias_row(part_of(i).head, queries.begin + row, keys));
+      std::copy_n(piece(i).grads.row(row), keys.size(),
+                  bias_row(way_.part_of(i).head, queries.begin + row, keys));
   }
 
-  const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
-  const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
   const Piece& piece(int64_t i) const { return pieces_[i % 2]; }
-  DenseRows<const float> head_of(const View& x, int64_t i) const {
-    return AttentionOperands::head<const float>(x, part_of(i).head);
-  }
 
   const AttentionOperands& x_;
   const AttentionGradients& g_;
   const TileKernels<float>& kernels_;
   const float scale_;
-  const std::span<const TilePart> parts_;
   const float* delta_;
   const Itinerary way_;
   Context context_{Device::cpu};

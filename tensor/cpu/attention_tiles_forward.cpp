@@ -81,7 +81,6 @@ class TileForward {
         kernels_(kernels),
         scale_(static_cast<float>(params.scale)),
         block_(block),
-        parts_(parts),
         results_(results),
         way_(x, params, parts, block, {kStrip, kStrip}),
         scores_(context_, x, params, block),
@@ -93,7 +92,8 @@ class TileForward {
         products_(context_.workspace_of<float>(static_cast<std::size_t>(2 * kStrip * row_step(block)))) {}
 
   void run() {
-    for (const TilePart& part : parts_) std::fill_n(part.states, part.queries.size(), OnlineSoftmax<float>());
+    for (const TilePart& part : way_.parts())
+      std::fill_n(part.states, part.queries.size(), OnlineSoftmax<float>());
     leave_blind();
     for (int64_t i = -1; i <= way_.count(); ++i) advance(i);
   }
@@ -103,12 +103,12 @@ class TileForward {
   void leave_blind() {
     for (const Itinerary::Blind& blind : way_.blind()) {
       if (!blind.first) continue;
-      const TilePart& part = this->part(blind.part);
+      const TilePart& part = way_.part(blind.part);
       for (int64_t i = blind.queries.begin; i < blind.queries.end; ++i)
         std::fill_n(part.sums.row(i - part.queries.begin), x_.d(), 0.F);
     }
     for (const Itinerary::Blind& unseen : way_.unseen())
-      if (unseen.first) store(part(unseen.part));
+      if (unseen.first) store(way_.part(unseen.part));
   }
 
   /// Weighs strip i, and beside that adds up the one before and scores the one after.
@@ -126,7 +126,7 @@ class TileForward {
     }
     if (after) form_for_scores(i + 1);
     if (adds) add(i - 1).run(kernels_, &meanwhile);
-    if (before && way_.visit(i - 1).ends_part) store(part_of(i - 1));
+    if (before && way_.visit(i - 1).ends_part) store(way_.part_of(i - 1));
     if (now && way_.visit(i).first) form_values(i);
     if (after) score(i + 1).run(kernels_, &meanwhile);
     meanwhile.finish();
@@ -134,21 +134,21 @@ class TileForward {
 
   void form_for_scores(int64_t i) {
     const Range queries = way_.visit(i).queries, keys = way_.block_of(i).keys;
-    const auto q = AttentionOperands::head<const float>(x_.q, part_of(i).head).from(queries.begin);
-    scaled_.take(q, queries.size(), x_.d(), false, scale_, 0, 0);
+    const auto q = way_.head_of<const float>(x_.q, i).from(queries.begin);
+    scaled_.take(q, queries.size(), x_.d(), false, scale_);
     if (!way_.visit(i).first) return;
-    const auto k = AttentionOperands::head<const float>(x_.k, part_of(i).head).from(keys.begin);
-    keys_.take(k, keys.size(), x_.d(), true, 1, 0, 0);
+    const auto k = way_.head_of<const float>(x_.k, i).from(keys.begin);
+    keys_.take(k, keys.size(), x_.d(), true, 1);
   }
   void form_values(int64_t i) {
     const Range keys = way_.block_of(i).keys;
-    const auto v = AttentionOperands::head<const float>(x_.v, part_of(i).head).from(keys.begin);
-    values_.take(v, keys.size(), x_.d(), false, 1, 0, 0);
+    const auto v = way_.head_of<const float>(x_.v, i).from(keys.begin);
+    values_.take(v, keys.size(), x_.d(), false, 1);
   }
 
   void begin(int64_t i) {
     const Itinerary::Visit& visit = way_.visit(i);
-    const TilePart& part = part_of(i);
+    const TilePart& part = way_.part_of(i);
     if (visit.first) scores_.choose_keys(part.head, way_.block_of(i).keys);
     weigher_.begin({visit.queries.begin, visit.queries.size(), products(i), weights_.at(i % 2, 0),
                     way_.block_of(i).first ? DenseRows<float>{} : sums(i),
@@ -183,8 +183,6 @@ class TileForward {
             .accumulate = !way_.block_of(i).first};
   }
 
-  const TilePart& part(int64_t index) const { return parts_[static_cast<std::size_t>(index)]; }
-  const TilePart& part_of(int64_t i) const { return part(way_.block_of(i).part); }
   bool same_rows(int64_t i, int64_t j) const {
     return way_.block_of(i).part == way_.block_of(j).part &&
            way_.visit(i).queries.begin == way_.visit(j).queries.begin;
@@ -193,14 +191,13 @@ class TileForward {
     return {products_ + i % 2 * kStrip * row_step(block_), row_step(block_)};
   }
   DenseRows<float> sums(int64_t i) const {
-    return part_of(i).sums.from(way_.visit(i).queries.begin - part_of(i).queries.begin);
+    return way_.part_of(i).sums.from(way_.visit(i).queries.begin - way_.part_of(i).queries.begin);
   }
 
   const AttentionOperands& x_;
   const TileKernels<float>& kernels_;
   const float scale_;
   const int64_t block_;
-  const std::span<const TilePart> parts_;
   const AttentionResults* results_;
   const Itinerary way_;
   Context context_{Device::cpu};

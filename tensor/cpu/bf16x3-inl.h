@@ -11,6 +11,10 @@ namespace tsr::cpu {
 // row p of B, one of each column. A line behind the planes tells how large the numbers are.
 inline constexpr std::int64_t kUnit = 32, kTile = 256, kPlane = 2 * kTile, kPlanes = 3;
 inline constexpr std::int64_t kPairs = kUnit / 2;
+/// Where a right operand's unit has column j of depths p and p + 16, in each of its planes.
+constexpr std::int64_t panel_place(std::int64_t p, std::int64_t j) {
+  return j / kPairs * kTile + p * kPairs + j % kPairs;
+}
 inline constexpr std::int64_t kMark = kPlanes * kPlane, kUnitSize = kMark + 16;
 
 // From 2⁵⁸ on, and infinite or no number: planes' products could overflow, with infinities of both signs. The

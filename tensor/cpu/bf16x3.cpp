@@ -87,8 +87,7 @@ void form_panel(const float* from, std::int64_t depth_step, std::int64_t depth, 
         hwy::Prefetch(from + next * depth_step + width - 1);
       }
       for (std::int64_t j = 0; j < width; j += kLanes)
-        store_pairs(load(k, j), load(k + kPairs, j), magnitude,
-                    to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
+        store_pairs(load(k, j), load(k + kPairs, j), magnitude, to + panel_place(p, j));
     }
     magnitude.save(to);
   }
@@ -128,7 +127,7 @@ HWY_NOINLINE void multiply_plainly(const TileArgs<float>& args, std::int64_t wid
     }
     for (std::int64_t p = 0; p < kPairs; ++p) {
       for (std::int64_t j = 0; j < width; j += kLanes) {
-        load_pairs(args.b + unit + j / kTileRows * kTile + p * kTileRows + j % kTileRows, low, high);
+        load_pairs(args.b + unit + panel_place(p, j), low, high);
         hn::StoreU(low, d, b + p * width + j);
         hn::StoreU(high, d, b + (kPairs + p) * width + j);
       }

@@ -56,7 +56,7 @@ HWY_INLINE void form_right(const float* block, std::int64_t stride, std::int64_t
     const float *low = block + p * stride, *high = low + kPairs * stride;
     for (std::int64_t j = 0; j < width; j += kLanes)
       store_pairs(load<kScale>(low + j, factor), load<kScale>(high + j, factor), magnitude,
-                  to + j / kTileRows * kTile + p * kTileRows + j % kTileRows);
+                  to + panel_place(p, j));
   }
   magnitude.save(to);
 }
